@@ -1,0 +1,235 @@
+#include "handles.hpp"
+
+using namespace tq;
+using namespace tq::capi;
+
+namespace {
+
+tq_layer_options default_layer_options() {
+  tq_layer_options options{};
+  options.key_format = TQ_FORMAT_TQ4;
+  options.value_format = TQ_FORMAT_TQ4;
+  options.key_group_size = 64;
+  options.value_group_size = 64;
+  options.center_keys = 1;
+  options.scale_search = 1;
+  options.sink_tokens = 4;
+  options.seed = kDefaultSeed;
+  return options;
+}
+
+void check_range(std::uint32_t value, std::uint32_t least, std::uint32_t most, const char* name) {
+  if (value < least || value > most) invalid("%s is %u; expected %u to %u", name, value, least, most);
+}
+
+LayerOptions checked(const tq_layer_options& given) {
+  check_range(given.kv_heads, 1, 65536, "kv_heads");
+  check_dim(given.key_dim, "key_dim");
+  const std::uint32_t value_dim = given.value_dim == 0 ? given.key_dim : given.value_dim;
+  check_dim(value_dim, "value_dim");
+  check_group(given.key_group_size, "key_group_size");
+  check_group(given.value_group_size, "value_group_size");
+  check_rotation_block(given.key_rotation_block, given.key_dim, "key_rotation_block");
+  check_rotation_block(given.value_rotation_block, value_dim, "value_rotation_block");
+  check_flag(given.center_keys, "center_keys");
+  check_flag(given.scale_search, "scale_search");
+  check_range(given.sink_tokens, 0, 64, "sink_tokens");
+  check_range(given.recent_blocks, 0, 1024, "recent_blocks");
+  if (given.exact_dtype != TQ_DTYPE_AUTO && given.exact_dtype != TQ_F16 && given.exact_dtype != TQ_BF16)
+    invalid("exact_dtype is %u; expected TQ_DTYPE_AUTO (0), TQ_F16 (2) or TQ_BF16 (3)", given.exact_dtype);
+
+  LayerOptions options;
+  options.kv_heads = given.kv_heads;
+  options.keys = {format_from(given.key_format, "key_format"), given.key_dim, given.key_group_size,
+                  given.key_rotation_block};
+  options.values = {format_from(given.value_format, "value_format"), value_dim, given.value_group_size,
+                    given.value_rotation_block};
+  options.center_keys = given.center_keys != 0;
+  options.search = given.scale_search;
+  options.sink_tokens = given.sink_tokens;
+  options.recent_blocks = given.recent_blocks;
+  options.exact_dtype = given.exact_dtype;
+  options.window = given.window;
+  options.seed = given.seed;
+  return options;
+}
+
+Buffer<LayerOptions> checked_layers(const Allocator& allocator, const tq_cache_options& options) {
+  check_range(options.layer_count, 1, 65536, "layer_count");
+  const std::uint32_t given = options.layers_given == 0 ? options.layer_count : options.layers_given;
+  if (given != 1 && given != options.layer_count)
+    invalid("layers_given is %u; expected 0, 1 or layer_count, %u", given, options.layer_count);
+  require(options.layers, "layers");
+  Buffer<LayerOptions> layers(allocator, given);
+  const auto* at = reinterpret_cast<const char*>(options.layers);
+  const std::uint32_t size = options.layers->struct_size;
+  for (std::uint32_t i = 0; i < given; ++i, at += size) {
+    const auto* layer = reinterpret_cast<const tq_layer_options*>(at);
+    if (layer->struct_size != size)
+      invalid("layers[%u]: struct_size is %u, but that of layers[0] is %u", i, layer->struct_size, size);
+    layers[i] = checked(read_struct(layer, "layers", default_layer_options()));
+  }
+  return layers;
+}
+
+template <class T>
+T empty_struct() {
+  T value{};
+  value.struct_size = sizeof(T);
+  return value;
+}
+
+std::uint64_t unsigned_count(const std::atomic<std::int64_t>& count) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, count.load(std::memory_order_relaxed)));
+}
+
+double quotient(std::uint64_t a, std::uint64_t b) {
+  return b == 0 ? 0.0 : static_cast<double>(a) / static_cast<double>(b);
+}
+
+tq_cache_statistics statistics_of(const Cache& cache) {
+  const Account& account = cache.account();
+  tq_cache_statistics stats{};
+  stats.sequences = cache.sequences();
+  stats.tokens = unsigned_count(account.tokens);
+  stats.coded_tokens = unsigned_count(account.coded_tokens);
+  stats.bytes = account.bytes();
+  stats.peak_bytes = account.peak();
+  stats.budget_bytes = account.budget();
+  stats.code_bytes = unsigned_count(account.code_bytes);
+  stats.scale_bytes = unsigned_count(account.scale_bytes);
+  stats.mean_bytes = unsigned_count(account.mean_bytes);
+  stats.exact_bytes = unsigned_count(account.exact_bytes);
+  const std::uint64_t named = stats.code_bytes + stats.scale_bytes + stats.mean_bytes + stats.exact_bytes;
+  stats.overhead_bytes = stats.bytes > named ? stats.bytes - named : 0;
+  stats.coded_bytes = unsigned_count(account.coded_bytes);
+  stats.bytes_16bit = unsigned_count(account.bytes_16bit);
+  stats.coded_bytes_16bit = unsigned_count(account.coded_bytes_16bit);
+  stats.ratio = stats.bytes_16bit == 0 ? 0.0 : quotient(stats.bytes_16bit, stats.bytes);
+  stats.ratio_coded = quotient(stats.coded_bytes_16bit, stats.coded_bytes);
+  return stats;
+}
+
+}  // namespace
+
+namespace tq::capi {
+
+const Layer& layer_of(const Cache& cache, std::uint32_t index) {
+  if (index >= cache.layer_count()) invalid("layer is %u; the cache has %zu", index, cache.layer_count());
+  return cache.layer(index);
+}
+
+TokenSource tokens_from(const tq_kv* kv, const Layer& layer, const char* name) {
+  const tq_kv own = read_struct(kv, name, empty_struct<tq_kv>());
+  const LayerOptions& options = layer.options();
+  const Element element = element_from(own.dtype, "dtype");
+  const Strides keys = strides_from(own.key_token_stride, own.key_head_stride, own.count, options.kv_heads,
+                                    options.keys.dim, "key strides");
+  const Strides values = strides_from(own.value_token_stride, own.value_head_stride, own.count, options.kv_heads,
+                                      options.values.dim, "value strides");
+  if (own.count != 0) {
+    require(own.keys, "keys");
+    require(own.values, "values");
+  }
+  return {element, own.count, own.keys, own.values, keys.token, keys.head, values.token, values.head};
+}
+
+}  // namespace tq::capi
+
+extern "C" {
+
+void tq_layer_options_init(tq_layer_options* options, uint32_t struct_size) {
+  write_defaults(options, struct_size, default_layer_options());
+}
+void tq_cache_options_init(tq_cache_options* options, uint32_t struct_size) {
+  write_defaults(options, struct_size, tq_cache_options{});
+}
+void tq_kv_init(tq_kv* kv, uint32_t struct_size) { write_defaults(kv, struct_size, tq_kv{}); }
+void tq_kv_out_init(tq_kv_out* kv, uint32_t struct_size) { write_defaults(kv, struct_size, tq_kv_out{}); }
+void tq_cache_statistics_init(tq_cache_statistics* stats, uint32_t struct_size) {
+  write_defaults(stats, struct_size, tq_cache_statistics{});
+}
+
+tq_status tq_cache_create(const tq_cache_options* options, tq_cache** out, tq_error* err) {
+  return guarded(err, [&] {
+    require(out, "out");
+    require_known_cpu_target();
+    const tq_cache_options own = read_struct(options, "options", tq_cache_options{});
+    if (own.reserved != 0) invalid("reserved is %u; expected 0", own.reserved);
+    const Allocator allocator = allocator_from(own.allocator);
+    const Buffer<LayerOptions> layers = checked_layers(allocator, own);
+    *out = create<tq_cache>(allocator, allocator, own.byte_budget, layers.data(), std::size_t{own.layer_count},
+                            layers.size());
+  });
+}
+
+void tq_cache_destroy(tq_cache* cache) {
+  if (cache != nullptr) destroy(cache->cache.allocator(), cache);
+}
+
+tq_status tq_sequence_create(tq_cache* cache, tq_sequence* out, tq_error* err) {
+  return guarded(err, [&] {
+    require(out, "out");
+    *out = require(cache, "cache")->cache.create();
+  });
+}
+
+tq_status tq_sequence_fork(tq_cache* cache, tq_sequence sequence, tq_sequence* out, tq_error* err) {
+  return guarded(err, [&] {
+    require(out, "out");
+    *out = require(cache, "cache")->cache.fork(sequence);
+  });
+}
+
+tq_status tq_sequence_truncate(tq_cache* cache, tq_sequence sequence, size_t length, tq_error* err) {
+  return guarded(err, [&] { require(cache, "cache")->cache.truncate(sequence, length); });
+}
+
+tq_status tq_sequence_destroy(tq_cache* cache, tq_sequence sequence, tq_error* err) {
+  return guarded(err, [&] { require(cache, "cache")->cache.destroy(sequence); });
+}
+
+tq_status tq_sequence_length(const tq_cache* cache, tq_sequence sequence, uint32_t layer, size_t* out, tq_error* err) {
+  return guarded(err, [&] {
+    const Cache& own = require(cache, "cache")->cache;
+    require(out, "out");
+    layer_of(own, layer);
+    *out = own.sequence(sequence).layer(layer).length();
+  });
+}
+
+tq_status tq_cache_append(tq_cache* cache, tq_sequence sequence, uint32_t layer, const tq_kv* kv, tq_error* err) {
+  return guarded(err, [&] {
+    Cache& own = require(cache, "cache")->cache;
+    own.append(sequence, layer, tokens_from(kv, layer_of(own, layer), "kv"));
+  });
+}
+
+tq_status tq_cache_read(const tq_cache* cache, tq_sequence sequence, uint32_t layer, size_t first, size_t count,
+                        const tq_kv_out* out, tq_error* err) {
+  return guarded(err, [&] {
+    const Cache& own = require(cache, "cache")->cache;
+    const LayerOptions& options = layer_of(own, layer).options();
+    const tq_kv_out to = read_struct(out, "out", empty_struct<tq_kv_out>());
+    const Strides keys =
+        strides_from(to.key_token_stride, to.key_head_stride, count, options.kv_heads, options.keys.dim, "key strides");
+    const Strides values = strides_from(to.value_token_stride, to.value_head_stride, count, options.kv_heads,
+                                        options.values.dim, "value strides");
+    own.read(sequence, layer, first, count,
+             {element_from(to.dtype, "dtype"), to.keys, to.values, keys.token, keys.head, values.token, values.head});
+  });
+}
+
+tq_status tq_cache_stats(const tq_cache* cache, tq_cache_statistics* stats, tq_error* err) {
+  return guarded(err, [&] {
+    const Cache& own = require(cache, "cache")->cache;
+    const std::uint32_t size = require(stats, "stats")->struct_size;
+    constexpr std::size_t first_size = sizeof(tq_cache_statistics);
+    if (size < first_size) invalid("stats: struct_size is %u; version 0.1 has %zu bytes", size, first_size);
+    tq_cache_statistics now = statistics_of(own);
+    now.struct_size = size;
+    std::memcpy(static_cast<void*>(stats), &now, std::min<std::size_t>(size, sizeof now));
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,49 @@
+// Attention of the queries of one sequence over its segments and over tokens that are not appended yet. Online softmax
+// in base 2; coded values are summed in the rotated domain and rotated back once at the end. Knows nothing about who
+// owns the memory.
+#pragma once
+
+#include "../codec/tokens.hpp"
+
+namespace tq {
+
+struct AttendOptions {
+  std::size_t q_heads = 0;
+  bool causal = true;
+  float scale = 0;
+  float softcap = 0;                   // 0: off
+  const float* sink_logits = nullptr;  // per query head
+};
+
+// Rows of queries or outputs, [token][head][dim], strides in elements.
+struct HeadRows {
+  void* data;
+  Element element;
+  std::size_t token_stride, head_stride;
+
+  void* at(std::size_t token, std::size_t head) const {
+    return static_cast<char*>(data) + (token * token_stride + head * head_stride) * element_bytes(element);
+  }
+};
+
+// One item of a batch.
+struct AttendJob {
+  const Layer* layer;
+  Element element;          // of exact tokens
+  const Segment* segments;  // what is cached and can be seen by some query, in order
+  std::size_t segment_count;
+  const TokenSource* fresh;  // new tokens, or NULL
+  std::size_t fresh_position;
+  std::size_t n_query;
+  std::size_t first_position;  // of query 0
+  HeadRows query, output;
+  float* log_sum_exp;  // [n_query][q_heads] or NULL
+};
+
+// Work is cut into tasks of one kv head and up to kTaskRows query rows (a row is a query of one query head).
+inline constexpr std::size_t kTaskRows = 32;
+
+std::size_t attend_tasks(const AttendOptions& options, const AttendJob& job);
+void run_attend_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t task);
+
+}  // namespace tq

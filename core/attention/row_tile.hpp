@@ -1,0 +1,64 @@
+// What attention keeps for a tile of query rows while it walks over the tokens.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+
+#include "../codec/layer.hpp"
+
+namespace tq {
+
+class RowTile {
+ public:
+  RowTile(const Allocator& allocator, const Layer& layer, std::size_t rows)
+      : rows_(rows),
+        key_padded_(padded_dim(layer.options().keys.dim)),
+        value_padded_(padded_dim(layer.options().values.dim)),
+        groups_(layer.key_coder().shape().groups()),
+        floats_(allocator, rows * (2 * key_padded_ + 2 * value_padded_ + 2) + key_padded_),
+        integers_(allocator, rows * (key_padded_ / 2 + groups_)),
+        coded_(allocator, rows),
+        broken_(allocator, rows) {
+    std::fill(floats_.data(), floats_.data() + floats_.size(), 0.0f);
+    for (std::size_t row = 0; row < rows; ++row) maximum(row) = -std::numeric_limits<float>::infinity();
+  }
+
+  std::size_t rows() const { return rows_; }
+  float* query(std::size_t row) { return floats_.data() + row * key_padded_; }
+  float* rotated(std::size_t row) { return query(rows_) + row * key_padded_; }
+  float* exact_sums(std::size_t row) { return rotated(rows_) + row * value_padded_; }
+  float* rotated_sums(std::size_t row) { return exact_sums(rows_) + row * value_padded_; }
+  float* mean() { return rotated_sums(rows_); }
+  float& maximum(std::size_t row) { return mean()[key_padded_ + row]; }
+  float& sum(std::size_t row) { return mean()[key_padded_ + rows_ + row]; }
+  bool& broken(std::size_t row) { return broken_[row]; }  // holds NaN or infinity
+  const CodedQuery* coded(std::size_t row) const { return coded_.data() + row; }
+  float* scores() { return scores_; }
+
+  // Rotates and quantizes a loaded query.
+  void prepare(const Layer& layer, std::size_t row) {
+    if (!layer.keys_coded()) return;
+    const SideCoder& coder = layer.key_coder();
+    const std::size_t dim = coder.shape().dim;
+    kernels().rotate_rows({query(row), Element::kF32, dim}, 1, coder.rotation(), nullptr, rotated(row));
+    std::int32_t* digits = integers_.data() + row * (key_padded_ / 2 + groups_);
+    std::int32_t* sums = digits + key_padded_ / 2;
+    const float inverse = 1.0f / static_cast<float>(coder.rotation().block);
+    coded_[row] = {digits, sums, kernels().quantize_query(coder.shape(), rotated(row), inverse, digits, sums)};
+  }
+
+  void rescale(std::size_t row, float factor) {
+    kernels().scale_floats(exact_sums(row), value_padded_, factor);
+    kernels().scale_floats(rotated_sums(row), value_padded_, factor);
+  }
+
+ private:
+  std::size_t rows_, key_padded_, value_padded_, groups_;
+  Buffer<float> floats_;
+  Buffer<std::int32_t> integers_;
+  Buffer<CodedQuery> coded_;
+  Buffer<bool> broken_;
+  alignas(kAlignment) float scores_[kMaxRows * kBlockTokens];
+};
+
+}  // namespace tq

@@ -1,0 +1,241 @@
+#include "sequence.hpp"
+
+#include <algorithm>
+
+#include "../codec/input_check.hpp"
+
+namespace tq {
+namespace {
+
+void copy_row(RowSource source, std::size_t dim, void* target, Element element, float* scratch) {
+  if (source.element == element && element != Element::kF32) {
+    std::memcpy(target, source.data, dim * element_bytes(element));
+    return;
+  }
+  convert_row(source, 0, dim, {target, element, dim}, scratch);
+}
+
+// Tokens first .. first + count - 1 of the source into rows `row` .. of an exact page.
+void write_rows(const Layer& layer, const TokenSource& source, std::size_t first, std::size_t count, std::uint8_t* page,
+                std::size_t capacity, std::size_t row, Element element) {
+  alignas(kAlignment) float scratch[kMaxPadded];
+  const std::size_t key_dim = layer.options().keys.dim, value_dim = layer.options().values.dim;
+  for (std::size_t head = 0; head < layer.options().kv_heads; ++head) {
+    std::uint8_t* keys = layer.exact_keys(page, capacity, head);
+    std::uint8_t* values = layer.exact_values(page, capacity, head);
+    for (std::size_t t = 0; t < count; ++t) {
+      copy_row(source.key_rows(first + t, head), key_dim, keys + (row + t) * key_dim * 2, element, scratch);
+      copy_row(source.value_rows(first + t, head), value_dim, values + (row + t) * value_dim * 2, element, scratch);
+    }
+  }
+}
+
+PageRef copy_page(Account& account, const Layer& layer, const PageRef& page, std::size_t capacity) {
+  PageRef copy = PageRef::exact(account, layer, capacity);
+  std::memcpy(copy.data(), page.data(), page->bytes);
+  return copy;
+}
+
+}  // namespace
+
+std::size_t Sequence::longest() const {
+  std::size_t longest = 0;
+  for (const LayerTokens& layer : layers_) longest = std::max(longest, layer.length());
+  return longest;
+}
+
+Element LayerTokens::element_for(const Layer& layer, Element source) const {
+  if (element_ != Element::kF32) return element_;
+  if (layer.options().exact_dtype != 0) return static_cast<Element>(layer.options().exact_dtype);
+  return source == Element::kF32 ? Element::kF16 : source;
+}
+
+// What an append needs, allocated before anything changes.
+struct LayerTokens::Plan {
+  Plan(LayerTokens& tokens, Account& account, const Layer& layer, std::size_t length)
+      : sinks(tokens.sinks_),
+        coded(AccountAllocator<PageRef>(account)),
+        fresh(AccountAllocator<PageRef>(account)),
+        recent(tokens.recent_),
+        scratch(account.allocator(), layer.largest_dim()) {
+    const LayerOptions& options = layer.options();
+    const std::size_t old_blocks = tokens.blocks(tokens.length_, options.sink_tokens);
+    const std::size_t new_blocks = tokens.blocks(length, options.sink_tokens);
+    const std::size_t complete = length <= options.sink_tokens ? 0 : (length - options.sink_tokens) / kBlockTokens;
+    const std::size_t ready = complete > options.recent_blocks ? complete - options.recent_blocks : 0;
+    first_new_block = old_blocks;
+    const std::size_t to_code = ready > tokens.coded_.size() ? ready - tokens.coded_.size() : 0;
+
+    if (options.sink_tokens != 0 && tokens.length_ < options.sink_tokens) {
+      if (!sinks) {
+        sinks = PageRef::exact(account, layer, options.sink_tokens);
+      } else if (seen_by_others(sinks)) {
+        sinks = copy_page(account, layer, tokens.sinks_, options.sink_tokens);
+      }
+    }
+    const std::size_t used = tokens.length_ <= options.sink_tokens ? 0 : tokens.length_ - options.sink_tokens;
+    if (used % kBlockTokens != 0 && seen_by_others(recent.back()))
+      recent.back() = copy_page(account, layer, tokens.recent_.back(), kBlockTokens);
+    const std::size_t pages = std::min<std::size_t>(new_blocks - old_blocks, options.recent_blocks + std::size_t{1});
+    fresh.reserve(pages);
+    for (std::size_t i = 0; i < pages; ++i) fresh.push_back(PageRef::exact(account, layer, kBlockTokens));
+    coded.reserve(to_code);
+    for (std::size_t i = 0; i < to_code; ++i) coded.push_back(PageRef::coded(account, layer));
+    recent.reserve(recent.size() + new_blocks - old_blocks);
+    const std::size_t room = tokens.coded_.size() + to_code;  // doubled, so that tables are not copied at every block
+    if (room > tokens.coded_.capacity()) tokens.coded_.reserve(std::max(room, 2 * tokens.coded_.capacity()));
+  }
+
+  // Besides the sequence and this plan.
+  static bool seen_by_others(const PageRef& page) { return page->references.load(std::memory_order_acquire) > 2; }
+
+  PageRef sinks;
+  Table<PageRef> coded;  // empty pages for the blocks that become complete
+  Table<PageRef> fresh;  // empty exact pages; used again within the call once their block is coded
+  Table<PageRef> recent;
+  CoderScratch scratch;
+  std::size_t first_new_block = 0;
+};
+
+void LayerTokens::append(Account& account, const Layer& layer, const TokenSource& source) {
+  const std::size_t sinks = layer.options().sink_tokens, length = length_ + source.count;
+  const Element element = element_for(layer, source.element);
+  Plan plan(*this, account, layer, length);
+
+  // From here on nothing fails. Rows are written behind the tokens that others may see.
+  std::size_t done = 0, next_coded = 0, front = 0;  // front: how many of plan.recent have been coded
+  const auto position = [&] { return length_ + done; };
+  if (position() < sinks) {
+    const std::size_t count = std::min(sinks - position(), source.count);
+    write_rows(layer, source, 0, count, plan.sinks.data(), sinks, position(), element);
+    done = count;
+  }
+  while (done < source.count) {
+    const std::size_t block = (position() - sinks) / kBlockTokens, row = (position() - sinks) % kBlockTokens;
+    if (row == 0) {
+      plan.recent.push_back(std::move(plan.fresh.back()));
+      plan.fresh.pop_back();
+    }
+    const PageRef& page = plan.recent.back();
+    const std::size_t count = std::min(kBlockTokens - row, source.count - done);
+    write_rows(layer, source, done, count, page.data(), kBlockTokens, row, element);
+    page.set_tokens(row + count);
+    done += count;
+    const bool complete = row + count == kBlockTokens;
+    if (!complete || block + 1 <= coded_.size() + next_coded + layer.options().recent_blocks) continue;
+
+    PageRef oldest = std::move(plan.recent[front++]);
+    const PageRef& code = plan.coded[next_coded++];
+    layer.encode_page(oldest.data(), element, code.data(), plan.scratch);
+    code.set_tokens(kBlockTokens);
+    if (coded_.size() + next_coded - 1 >= plan.first_new_block) {
+      oldest.set_tokens(0);
+      plan.fresh.push_back(std::move(oldest));
+    }
+  }
+  if (plan.sinks) plan.sinks.set_tokens(std::min(length, sinks));
+  plan.recent.erase(plan.recent.begin(), plan.recent.begin() + static_cast<std::ptrdiff_t>(front));
+  for (PageRef& page : plan.coded) coded_.push_back(std::move(page));
+  sinks_ = std::move(plan.sinks);
+  recent_.swap(plan.recent);
+  element_ = element;
+  release_behind_window(layer, length_);
+  length_ = length;
+}
+
+// Queries stand at `length` or later.
+void LayerTokens::release_behind_window(const Layer& layer, std::size_t length) {
+  const std::size_t window = layer.options().window;
+  if (window == 0 || length < window) return;
+  const std::size_t first_needed = length - window + 1;
+  while (released_ < coded_.size() && layer.options().sink_tokens + (released_ + 1) * kBlockTokens <= first_needed) {
+    coded_[released_++].reset();
+  }
+}
+
+std::size_t LayerTokens::first_held(const Layer& layer) const {
+  return released_ == 0 ? 0 : layer.options().sink_tokens + released_ * kBlockTokens;
+}
+
+Segment LayerTokens::segment_at(const Layer& layer, std::size_t position, std::size_t end) const {
+  const std::size_t sinks = layer.options().sink_tokens;
+  if (position < sinks) return {sinks_.data(), sinks, position, std::min(sinks, end) - position, position};
+  const std::size_t block = (position - sinks) / kBlockTokens, row = (position - sinks) % kBlockTokens;
+  const std::size_t count = std::min(kBlockTokens - row, end - position);
+  if (block < coded_.size()) return {coded_[block].data(), 0, row, count, position};
+  return {recent_[block - coded_.size()].data(), kBlockTokens, row, count, position};
+}
+
+std::size_t LayerTokens::count_segments(const Layer& layer, std::size_t first, std::size_t end) const {
+  if (first >= end) return 0;
+  const std::size_t sinks = layer.options().sink_tokens;
+  const std::size_t of_sinks = first < sinks ? 1 : 0;
+  if (end <= sinks) return of_sinks;
+  const std::size_t from = (std::max(first, sinks) - sinks) / kBlockTokens;
+  return of_sinks + (end - sinks + kBlockTokens - 1) / kBlockTokens - from;
+}
+
+void LayerTokens::read(const Allocator& allocator, const Layer& layer, std::size_t first, std::size_t count,
+                       const TokenTarget& target) const {
+  CoderScratch scratch(allocator, layer.largest_dim());
+  const std::size_t key_dim = layer.options().keys.dim, value_dim = layer.options().values.dim;
+  for_segments(layer, first, first + count, [&](const Segment& segment) {
+    const std::size_t at = segment.position - first;
+    for (std::size_t head = 0; head < layer.options().kv_heads; ++head) {
+      const RowTarget keys = target.key_rows(at, head), values = target.value_rows(at, head);
+      if (segment.capacity == 0) {
+        layer.decode_head(segment.page, head, segment.row, segment.count, keys, values, scratch);
+        continue;
+      }
+      const auto copy = [&](const std::uint8_t* rows, std::size_t dim, RowTarget to) {
+        if (to.data == nullptr) return;
+        const RowSource from{rows + segment.row * dim * 2, element_, dim};
+        for (std::size_t t = 0; t < segment.count; ++t) convert_row(from, t, dim, row_from(to, t), scratch.rows.data());
+      };
+      copy(layer.exact_keys(segment.page, segment.capacity, head), key_dim, keys);
+      copy(layer.exact_values(segment.page, segment.capacity, head), value_dim, values);
+    }
+  });
+}
+
+PageRef LayerTokens::prepare_cut(Account& account, const Layer& layer, std::size_t length) const {
+  const std::size_t sinks = layer.options().sink_tokens;
+  if (length >= length_ || length <= sinks) return {};
+  const std::size_t block = (length - sinks) / kBlockTokens, rows = (length - sinks) % kBlockTokens;
+  if (rows == 0 || block >= coded_.size()) return {};
+  PageRef page = PageRef::exact(account, layer, kBlockTokens);
+  CoderScratch scratch(account.allocator(), layer.largest_dim());
+  for (std::size_t head = 0; head < layer.options().kv_heads; ++head) {
+    layer.decode_head(coded_[block].data(), head, 0, rows,
+                      {layer.exact_keys(page.data(), kBlockTokens, head), element_, layer.options().keys.dim},
+                      {layer.exact_values(page.data(), kBlockTokens, head), element_, layer.options().values.dim},
+                      scratch);
+  }
+  page.set_tokens(rows);
+  return page;
+}
+
+void LayerTokens::cut(const Layer& layer, std::size_t length, PageRef page) noexcept {
+  if (length >= length_) return;
+  const std::size_t sinks = layer.options().sink_tokens;
+  const std::size_t kept = length <= sinks ? 0 : length - sinks;
+  const std::size_t whole = kept / kBlockTokens, rows = kept % kBlockTokens;
+  if (whole < coded_.size()) {
+    coded_.erase(coded_.begin() + static_cast<std::ptrdiff_t>(whole), coded_.end());
+    recent_.clear();
+    if (page) recent_.push_back(std::move(page));
+  } else {
+    const std::size_t pages = whole - coded_.size() + (rows != 0);
+    recent_.erase(recent_.begin() + static_cast<std::ptrdiff_t>(pages), recent_.end());
+    if (rows != 0 && !recent_.back().shared()) recent_.back().set_tokens(rows);
+  }
+  if (sinks_ && length < sinks && !sinks_.shared()) sinks_.set_tokens(length);
+  if (length == 0) {
+    sinks_.reset();
+    element_ = Element::kF32;
+  }
+  released_ = std::min(released_, coded_.size());
+  length_ = length;
+}
+
+}  // namespace tq

@@ -1,0 +1,142 @@
+#include "layer.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "input_check.hpp"
+
+namespace tq {
+namespace {
+
+SideCoder make_coder(const Allocator& allocator, const LayerOptions& options, const SideOptions& side) {
+  return {allocator, {side.format, side.dim, side.group, options.search}, side.rotation_block, options.seed};
+}
+
+std::size_t stored_bytes(const SideCoder& coder, CodeLayout layout) {
+  return is_coded(coder.shape().format) ? coder.code_bytes(layout) : kBlockTokens * 2 * coder.shape().dim;
+}
+
+Element exact_element(Format format) { return format == Format::kF16 ? Element::kF16 : Element::kBf16; }
+
+PageLayout make_layout(const Layer& layer) {
+  const std::size_t heads = layer.options().kv_heads;
+  const bool coded = layer.keys_coded() || layer.values_coded();
+  const std::size_t key_scales = layer.keys_coded() ? layer.key_coder().scale_bytes() : 0;
+  const std::size_t value_scales = layer.values_coded() ? layer.value_coder().scale_bytes() : 0;
+  const std::size_t mean = layer.centered() ? round_up(layer.options().keys.dim, 64) : 0;
+  const std::size_t keys = stored_bytes(layer.key_coder(), CodeLayout::kKeys);
+  const std::size_t values = stored_bytes(layer.value_coder(), CodeLayout::kValues);
+
+  PageLayout layout;
+  layout.header_bytes = coded ? round_up(heads * sizeof(HeadHeader), 64) : 0;
+  layout.value_scales = key_scales;
+  layout.mean = layout.value_scales + value_scales;
+  layout.keys = layout.mean + mean;
+  layout.values = layout.keys + keys;
+  layout.head_bytes = layout.values + values;
+  layout.page_bytes = layout.header_bytes + heads * layout.head_bytes;
+  layout.code_bytes = heads * (keys + values);
+  layout.scale_bytes = heads * (key_scales + value_scales);
+  layout.mean_bytes = layer.centered() ? heads * layer.options().keys.dim : 0;
+  return layout;
+}
+
+// The rows of an exact page of which 64-token blocks of a 16-bit format are made.
+void copy_rows(RowSource source, std::size_t dim, std::uint8_t* stored, Format format, float* scratch) {
+  const RowTarget target{stored, exact_element(format), dim};
+  if (source.element == target.element) {
+    std::memcpy(stored, source.data, kBlockTokens * dim * 2);
+    return;
+  }
+  for (std::size_t t = 0; t < kBlockTokens; ++t) convert_row(source, t, dim, row_from(target, t), scratch);
+}
+
+struct TileRange {
+  std::size_t from, to;
+};
+
+// Calls body(tile, range) for the tiles that tokens first .. first + count - 1 fall into.
+template <class Body>
+void for_tiles(std::size_t first, std::size_t count, Body body) {
+  for (std::size_t tile = first / kTile * kTile; tile < first + count; tile += kTile)
+    body(tile, TileRange{std::max(first, tile), std::min(first + count, tile + kTile)});
+}
+
+}  // namespace
+
+Layer::Layer(const Allocator& allocator, const LayerOptions& options)
+    : options_(options),
+      keys_(make_coder(allocator, options, options.keys)),
+      values_(make_coder(allocator, options, options.values)),
+      layout_(make_layout(*this)) {}
+
+std::uint32_t Layer::largest_dim() const { return std::max(options_.keys.dim, options_.values.dim); }
+
+std::size_t Layer::token_bytes() const {
+  return std::size_t{2} * options_.kv_heads * (options_.keys.dim + options_.values.dim);
+}
+
+void Layer::encode_head(const std::uint8_t* exact, Element element, std::uint8_t* page, std::size_t head,
+                        CoderScratch& scratch) const {
+  const HeadBlock<std::uint8_t> out = this->head(page, head);
+  const RowSource keys{exact_keys(exact, kBlockTokens, head), element, options_.keys.dim};
+  const RowSource values{exact_values(exact, kBlockTokens, head), element, options_.values.dim};
+  HeadHeader header{0, 0, 0, 0.0f};
+  if (keys_coded()) {
+    const float* mean = nullptr;
+    if (centered()) {
+      header.mean_scale = encode_mean(keys_, keys, reinterpret_cast<std::int8_t*>(out.mean), scratch);
+      mean = scratch.mean.data();
+    }
+    header.key_offset = keys_.encode(keys, kBlockTokens, mean, CodeLayout::kKeys, out.keys, out.key_scales, scratch);
+  } else {
+    copy_rows(keys, options_.keys.dim, out.keys, options_.keys.format, scratch.rows.data());
+  }
+  if (values_coded()) {
+    header.value_offset =
+        values_.encode(values, kBlockTokens, nullptr, CodeLayout::kValues, out.values, out.value_scales, scratch);
+  } else {
+    copy_rows(values, options_.values.dim, out.values, options_.values.format, scratch.rows.data());
+  }
+  if (layout_.header_bytes != 0) std::memcpy(out.header, &header, sizeof header);
+}
+
+void Layer::encode_page(const std::uint8_t* exact, Element element, std::uint8_t* page, CoderScratch& scratch) const {
+  std::memset(page, 0, layout_.header_bytes);
+  for (std::size_t head = 0; head < options_.kv_heads; ++head) encode_head(exact, element, page, head, scratch);
+}
+
+void Layer::decode_head(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count,
+                        RowTarget keys, RowTarget values, CoderScratch& scratch) const {
+  const HeadBlock<const std::uint8_t> block = this->head(page, head);
+  HeadHeader header{0, 0, 0, 0.0f};
+  if (layout_.header_bytes != 0) std::memcpy(&header, block.header, sizeof header);
+  const auto decode = [&](const SideCoder& coder, CodeLayout layout, const std::uint8_t* stored,
+                          const std::uint8_t* scales, std::int8_t offset, const float* add, RowTarget target) {
+    const std::size_t dim = coder.shape().dim;
+    if (target.data == nullptr) return;
+    if (!is_coded(coder.shape().format)) {
+      const RowSource source{stored, exact_element(coder.shape().format), dim};
+      for (std::size_t t = 0; t < count; ++t)
+        convert_row(source, first + t, dim, row_from(target, t), scratch.rows.data());
+      return;
+    }
+    std::int8_t offsets[kTile];
+    std::memset(offsets, offset, sizeof offsets);
+    for_tiles(first, count, [&](std::size_t tile, TileRange range) {
+      coder.decode_tile(stored, scales, offsets, tile, layout, add, scratch);
+      kernels().store_rows(scratch.rows.data() + (range.from - tile) * coder.padded(), coder.padded(),
+                           range.to - range.from, dim, row_from(target, range.from - first));
+    });
+  };
+  const float* mean = nullptr;
+  if (centered() && keys.data != nullptr) {
+    rotated_mean(keys_, reinterpret_cast<const std::int8_t*>(block.mean), header.mean_scale, scratch.mean.data());
+    kernels().unrotate_rows(scratch.mean.data(), 1, keys_.rotation(), nullptr);
+    mean = scratch.mean.data();
+  }
+  decode(keys_, CodeLayout::kKeys, block.keys, block.key_scales, header.key_offset, mean, keys);
+  decode(values_, CodeLayout::kValues, block.values, block.value_scales, header.value_offset, nullptr, values);
+}
+
+}  // namespace tq

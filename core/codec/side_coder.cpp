@@ -1,0 +1,146 @@
+#include "side_coder.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace tq {
+namespace {
+
+std::int32_t offset_for(std::int32_t largest_index) {
+  if (largest_index == kZeroIndex) return 0;
+  return std::clamp((largest_index >> 4) - 15, -128, 127);
+}
+
+std::size_t most_groups(std::uint32_t dim) { return (dim + 31) / 32; }
+
+}  // namespace
+
+CoderScratch::CoderScratch(const Allocator& allocator, std::uint32_t dim)
+    : rows(allocator, kTile * padded_dim(dim)),
+      granules(allocator, kBlockTokens * padded_dim(dim) / 4),
+      indices(allocator, kBlockTokens * most_groups(dim)),
+      scales(allocator, kTile * most_groups(dim)),
+      mean(allocator, 2 * padded_dim(dim)) {}
+
+std::size_t SideCoder::key_cells() const {
+  return shape_.format == Format::kTq4 ? (shape_.dim + 7) / 8 : (shape_.dim + 3) / 4;
+}
+
+std::size_t SideCoder::code_bytes(CodeLayout layout) const {
+  if (layout == CodeLayout::kKeys) return key_cells() * 4 * kBlockTokens;
+  const std::size_t width = shape_.format == Format::kTq4 ? 32 : 16;
+  const std::size_t rest = shape_.dim % width;
+  const std::size_t lanes = round_up(width == 32 ? (rest + 1) / 2 : rest, 4);
+  return (shape_.dim / width * 16 + lanes) * kBlockTokens;
+}
+
+void SideCoder::encode_tile(RowSource source, std::size_t count, const float* subtract, std::size_t tile,
+                            CoderScratch& scratch) const {
+  float* rows = scratch.rows.data();
+  kernels().rotate_rows(source, count, plan_.view(), subtract, rows);
+  std::fill(rows + count * padded(), rows + kTile * padded(), 0.0f);
+  kernels().encode_tile(shape_, rows, scratch.granules.data() + tile * kTile * padded() / 4,
+                        scratch.indices.data() + tile * kTile * shape_.groups());
+}
+
+void SideCoder::clear_codes(std::size_t tile, std::size_t group, std::size_t token, CoderScratch& scratch) const {
+  std::uint32_t* granules = scratch.granules.data() + tile * kTile * padded() / 4;
+  const std::size_t end = std::min<std::size_t>((group + 1) * shape_.group, round_up(shape_.dim, 4));
+  const std::uint32_t zero = shape_.format == Format::kTq4 ? 0 : 0x80808080u;
+  for (std::size_t j = group * shape_.group; j < end; j += 4) granules[j / 4 * kTile + token] = zero;
+}
+
+std::uint8_t SideCoder::scale_byte(std::int32_t index, std::int32_t offset, std::size_t tile, std::size_t group,
+                                   std::size_t token, CoderScratch& scratch) const {
+  if (index == kZeroIndex) return 0;
+  const std::int32_t byte = index - 16 * offset;
+  if (byte >= 1) return static_cast<std::uint8_t>(byte);
+  clear_codes(tile, group, token, scratch);  // too small to be told from zero beside the largest group
+  return 0;
+}
+
+std::int8_t SideCoder::encode(RowSource source, std::size_t count, const float* subtract, CodeLayout layout,
+                              std::uint8_t* codes, std::uint8_t* scales, CoderScratch& scratch) const {
+  const auto* data = static_cast<const char*>(source.data);
+  const std::size_t groups = shape_.groups();
+  for (std::size_t tile = 0; tile < kBlockTokens / kTile; ++tile) {
+    const std::size_t first = tile * kTile;
+    const RowSource rows{data + first * source.stride * element_bytes(source.element), source.element, source.stride};
+    encode_tile(rows, count > first ? std::min(count - first, kTile) : 0, subtract, tile, scratch);
+  }
+  const std::int32_t* indices = scratch.indices.data();
+  const std::int32_t offset = offset_for(*std::max_element(indices, indices + groups * kBlockTokens));
+  for (std::size_t tile = 0; tile < kBlockTokens / kTile; ++tile) {
+    for (std::size_t group = 0; group < groups; ++group) {
+      for (std::size_t token = 0; token < kTile; ++token) {
+        scales[group * kBlockTokens + tile * kTile + token] =
+            scale_byte(indices[(tile * groups + group) * kTile + token], offset, tile, group, token, scratch);
+      }
+    }
+    const auto pack = layout == CodeLayout::kKeys ? kernels().pack_keys : kernels().pack_values;
+    pack(shape_, scratch.granules.data() + tile * kTile * padded() / 4, tile * kTile, codes);
+  }
+  return static_cast<std::int8_t>(offset);
+}
+
+void SideCoder::encode_rows(RowSource source, std::size_t count, std::int8_t* offsets, std::uint8_t* scales,
+                            CoderScratch& scratch) const {
+  encode_tile(source, count, nullptr, 0, scratch);
+  const std::size_t groups = shape_.groups();
+  for (std::size_t token = 0; token < kTile; ++token) {
+    std::int32_t largest = kZeroIndex;
+    for (std::size_t group = 0; group < groups; ++group)
+      largest = std::max(largest, scratch.indices[group * kTile + token]);
+    const std::int32_t offset = offset_for(largest);
+    offsets[token] = static_cast<std::int8_t>(offset);
+    for (std::size_t group = 0; group < groups; ++group)
+      scales[token * groups + group] =
+          scale_byte(scratch.indices[group * kTile + token], offset, 0, group, token, scratch);
+  }
+}
+
+void SideCoder::decode_tile(const std::uint8_t* codes, const std::uint8_t* scales, const std::int8_t* offsets,
+                            std::size_t first, CodeLayout layout, const float* add, CoderScratch& scratch) const {
+  std::uint32_t* granules = scratch.granules.data();
+  std::fill(granules, granules + kTile * padded() / 4, 0u);
+  (layout == CodeLayout::kKeys ? kernels().unpack_keys : kernels().unpack_values)(shape_, codes, first, granules);
+  for (std::size_t group = 0; group < shape_.groups(); ++group) {
+    for (std::size_t token = 0; token < kTile; ++token) {
+      const std::uint8_t byte = scales[group * kBlockTokens + first + token];
+      const float fraction = 1.0f + static_cast<float>(byte & 15) / 16.0f;
+      scratch.scales[group * kTile + token] = byte == 0 ? 0.0f : std::ldexp(fraction, (byte >> 4) + offsets[token]);
+    }
+  }
+  kernels().decode_tile(shape_, granules, scratch.scales.data(), scratch.rows.data());
+  kernels().unrotate_rows(scratch.rows.data(), kTile, plan_.view(), add);
+}
+
+float encode_mean(const SideCoder& coder, RowSource source, std::int8_t* codes, CoderScratch& scratch) {
+  const std::size_t dim = coder.shape().dim, padded = coder.padded();
+  float* sum = scratch.mean.data() + padded;
+  float* mean = scratch.mean.data();
+  std::fill(sum, sum + padded, 0.0f);
+  // The sum starts from the first row, not from zero plus it: the same, but for the sign of a zero.
+  kernels().sum_rows(source, kBlockTokens, dim, sum);
+  kernels().scale_floats(sum, dim, 1.0f / kBlockTokens);
+  kernels().rotate_rows({sum, Element::kF32, dim}, 1, coder.rotation(), nullptr, mean);
+
+  float largest = 0;
+  for (std::size_t j = 0; j < dim; ++j) largest = std::max(largest, std::fabs(mean[j]));
+  std::memset(codes, 0, round_up(dim, 64));
+  const bool zero = largest < 7.888609052210118e-31f;  // 2^-100
+  const float scale = zero ? 0.0f : largest / 127.0f;
+  const float inverse = zero ? 0.0f : 127.0f / largest;
+  for (std::size_t j = 0; j < dim; ++j)
+    codes[j] = static_cast<std::int8_t>(std::clamp(std::nearbyint(mean[j] * inverse), -127.0f, 127.0f));
+  rotated_mean(coder, codes, scale, mean);
+  return scale;
+}
+
+void rotated_mean(const SideCoder& coder, const std::int8_t* codes, float scale, float* mean) {
+  const std::size_t dim = coder.shape().dim;
+  for (std::size_t j = 0; j < coder.padded(); ++j) mean[j] = j < dim ? static_cast<float>(codes[j]) * scale : 0.0f;
+}
+
+}  // namespace tq

@@ -1,0 +1,72 @@
+// Codes one side (keys or values) of one head: 64 rows at a time into the layout of a block, and back.
+#pragma once
+
+#include <cstdint>
+
+#include "rotation_plan.hpp"
+
+namespace tq {
+
+enum class CodeLayout { kKeys, kValues };
+
+// Scratch memory of encoding and decoding, sized for one shape; one user at a time.
+struct CoderScratch {
+  CoderScratch(const Allocator& allocator, std::uint32_t dim);
+
+  Buffer<float> rows;              // kTile rows
+  Buffer<std::uint32_t> granules;  // of kBlockTokens tokens, tile after tile
+  Buffer<std::int32_t> indices;    // [tile][group][kTile]
+  Buffer<float> scales;            // [group][kTile]
+  Buffer<float> mean;              // of a block, rotated
+};
+
+class SideCoder {
+ public:
+  SideCoder() = default;
+  SideCoder(const Allocator& allocator, const CodeShape& shape, std::uint32_t rotation_block, std::uint64_t seed)
+      : shape_(shape), plan_(allocator, shape.dim, rotation_block, seed) {}
+
+  const CodeShape& shape() const { return shape_; }
+  Rotation rotation() const { return plan_.view(); }
+  std::size_t padded() const { return padded_dim(shape_.dim); }
+  std::size_t scale_bytes() const { return shape_.groups() * kBlockTokens; }
+  std::size_t code_bytes(CodeLayout layout) const;  // of a block
+  std::size_t key_cells() const;                    // dwords of codes per token in the keys layout
+
+  // Encodes `count` <= 64 rows; missing ones become zero codes. Returns the block's offset.
+  std::int8_t encode(RowSource source, std::size_t count, const float* subtract, CodeLayout layout, std::uint8_t* codes,
+                     std::uint8_t* scales, CoderScratch& scratch) const;
+
+  // Decodes kTile rows from token `first` on (a multiple of kTile) into scratch.rows. `offsets` has kTile exponents.
+  // `add` (unrotated) is added to each; NULL adds nothing.
+  void decode_tile(const std::uint8_t* codes, const std::uint8_t* scales, const std::int8_t* offsets, std::size_t first,
+                   CodeLayout layout, const float* add, CoderScratch& scratch) const;
+
+  // Codes of up to kTile rows, left in the first tile of scratch.granules, with each row's own offset and its scale
+  // bytes, [token][group].
+  void encode_rows(RowSource source, std::size_t count, std::int8_t* offsets, std::uint8_t* scales,
+                   CoderScratch& scratch) const;
+
+ private:
+  void encode_tile(RowSource source, std::size_t count, const float* subtract, std::size_t tile,
+                   CoderScratch& scratch) const;
+  void clear_codes(std::size_t tile, std::size_t group, std::size_t token, CoderScratch& scratch) const;
+  std::uint8_t scale_byte(std::int32_t index, std::int32_t offset, std::size_t tile, std::size_t group,
+                          std::size_t token, CoderScratch& scratch) const;
+
+  CodeShape shape_{};
+  RotationPlan plan_;
+};
+
+// The mean of 64 keys in the rotated domain, as stored: codes and scale (docs/format.md section 4).
+struct MeanCode {
+  std::int8_t* codes;  // round_up(dim, 64), zero padded
+  float scale;
+};
+
+// Computes and stores the mean of 64 rows; scratch.mean becomes the mean that the codes stand for.
+float encode_mean(const SideCoder& coder, RowSource source, std::int8_t* codes, CoderScratch& scratch);
+// The stored mean in the rotated domain, padded.
+void rotated_mean(const SideCoder& coder, const std::int8_t* codes, float scale, float* mean);
+
+}  // namespace tq

@@ -1,0 +1,70 @@
+#include "tokens.hpp"
+
+#include "input_check.hpp"
+
+namespace tq {
+namespace {
+
+template <class Void>
+Void* element_at(Void* data, Element element, std::size_t index) {
+  using Byte = std::conditional_t<std::is_const_v<Void>, const char, char>;
+  return static_cast<Byte*>(data) + index * element_bytes(element);
+}
+
+[[noreturn]] void refuse_token(const char* name, std::size_t token, std::size_t head, std::size_t coordinate,
+                               float value, float limit) {
+  const auto shown = static_cast<double>(value);
+  if (value - value != 0.0f) {
+    invalid("%s[token %zu, head %zu, coordinate %zu] is %g: NaN and infinity cannot be cached", name, token, head,
+            coordinate, shown);
+  }
+  invalid("%s[token %zu, head %zu, coordinate %zu] is %g: beyond %g, the largest value %s", name, token, head,
+          coordinate, shown, static_cast<double>(limit),
+          limit == kMaxF16 ? "of f16 (exact_dtype = TQ_BF16 holds more)" : "that can be kept here");
+}
+
+void check_rows(const char* name, RowSource (TokenSource::*rows)(std::size_t, std::size_t) const, std::size_t dim,
+                std::size_t heads, const TokenSource& source, float limit) {
+  for (std::size_t token = 0; token < source.count; ++token) {
+    for (std::size_t head = 0; head < heads; ++head) {
+      const RowSource row = (source.*rows)(token, head);
+      const std::size_t bad = find_invalid_in_row(row, 0, dim, limit);
+      if (bad < dim) refuse_token(name, token, head, bad, value_at(row, 0, bad), limit);
+    }
+  }
+}
+
+// The largest value that `exact` and then `format` hold. Rounded to bf16 first, all from 65408 on would pass 65504.
+float largest_value(Element exact, Format format) {
+  if (exact == Element::kF16) return kMaxF16;
+  return format == Format::kF16 ? 65407.996f : kMaxMagnitude;
+}
+
+}  // namespace
+
+RowSource TokenSource::key_rows(std::size_t token, std::size_t head) const {
+  return {element_at(keys, element, token * key_token_stride + head * key_head_stride), element, key_token_stride};
+}
+RowSource TokenSource::value_rows(std::size_t token, std::size_t head) const {
+  return {element_at(values, element, token * value_token_stride + head * value_head_stride), element,
+          value_token_stride};
+}
+RowTarget TokenTarget::key_rows(std::size_t token, std::size_t head) const {
+  if (keys == nullptr) return {nullptr, element, 0};
+  return {element_at(keys, element, token * key_token_stride + head * key_head_stride), element, key_token_stride};
+}
+RowTarget TokenTarget::value_rows(std::size_t token, std::size_t head) const {
+  if (values == nullptr) return {nullptr, element, 0};
+  return {element_at(values, element, token * value_token_stride + head * value_head_stride), element,
+          value_token_stride};
+}
+
+void check_tokens(const Layer& layer, const TokenSource& source, Element element) {
+  const LayerOptions& options = layer.options();
+  check_rows("keys", &TokenSource::key_rows, options.keys.dim, options.kv_heads, source,
+             largest_value(element, options.keys.format));
+  check_rows("values", &TokenSource::value_rows, options.values.dim, options.kv_heads, source,
+             largest_value(element, options.values.format));
+}
+
+}  // namespace tq

@@ -1,0 +1,125 @@
+// Walsh-Hadamard transform, unnormalised, in the order of docs/format.md section 1:
+//   for h = 1, 2, 4 .. n/2:  (x[i], x[i+h]) <- (x[i] + x[i+h], x[i] - x[i+h])
+// Additions only, in one fixed order, so that every target gives the same bits. A run that fits the registers is loaded
+// and stored once: stages inside a register first, then between registers; longer ones go on in passes over memory.
+#pragma once
+
+#include "../simd/simd.hpp"
+#include "kernel_table.hpp"
+
+namespace tq {
+namespace {
+
+template <class S, int N, int H = 1>
+typename S::F fwht_in_register(typename S::F v) noexcept {
+  if constexpr (H < N && H < S::kLanes) return fwht_in_register<S, N, 2 * H>(S::template butterfly<H>(v));
+  return v;
+}
+
+// Stages between `Count` vectors: strides 1, 2, .. Count / 2.
+template <class S, int Count>
+void fwht_between(typename S::F (&v)[Count]) noexcept {
+  for (int h = 1; h < Count; h *= 2) {
+    for (int i = 0; i < Count; ++i) {
+      if (i & h) continue;
+      const typename S::F a = v[i], b = v[i + h];
+      v[i] = a + b;
+      v[i + h] = a - b;
+    }
+  }
+}
+
+template <class S, int N>
+inline constexpr int kRunRegisters = N <= S::kLanes                      ? 1
+                                     : N / S::kLanes < S::kRegisters / 2 ? N / S::kLanes
+                                                                         : S::kRegisters / 2;
+
+// The first stages, of all sizes below kRunRegisters vectors, of one run. load(i) gives the vector at element i.
+template <class S, int N, class Load>
+void fwht_first(float* x, std::size_t at, Load load) noexcept {
+  constexpr int count = kRunRegisters<S, N>;
+  typename S::F v[count];
+  for (int i = 0; i < count; ++i) v[i] = fwht_in_register<S, N>(load(at + i * S::kLanes));
+  fwht_between<S, count>(v);
+  for (int i = 0; i < count; ++i) v[i].store_unaligned(x + at + i * S::kLanes);
+}
+
+// Stages of strides `Stride`, 2 * Stride, .. N / 2 over a run in memory, up to eight vectors at a time.
+template <class S, int N, int Stride>
+void fwht_rest(float* x) noexcept {
+  if constexpr (Stride < N) {
+    constexpr int count = N / Stride < 8 ? N / Stride : 8;
+    for (int base = 0; base < N; base += count * Stride) {
+      for (int j = base; j < base + Stride; j += S::kLanes) {
+        typename S::F v[count];
+        for (int i = 0; i < count; ++i) v[i] = S::F::load_unaligned(x + j + i * Stride);
+        fwht_between<S, count>(v);
+        for (int i = 0; i < count; ++i) v[i].store_unaligned(x + j + i * Stride);
+      }
+    }
+    fwht_rest<S, N, Stride * count>(x);
+  }
+}
+
+// All runs of N among `total` floats. Needs total to be a multiple of max(N, kLanes).
+template <class S, int N, class Load>
+void fwht_runs(float* x, std::size_t total, Load load) noexcept {
+  constexpr std::size_t step = kRunRegisters<S, N> * S::kLanes;
+  if constexpr (N <= static_cast<int>(step)) {
+    for (std::size_t at = 0; at < total; at += step) fwht_first<S, N>(x, at, load);
+  } else {
+    for (std::size_t run = 0; run < total; run += N) {
+      for (std::size_t at = run; at < run + N; at += step) fwht_first<S, N>(x, at, load);
+      fwht_rest<S, N, static_cast<int>(step)>(x + run);
+    }
+  }
+}
+
+// Calls body(std::integral-like constant N) for the power of two `size`.
+template <int N>
+struct Size {
+  static constexpr int value = N;
+};
+template <class Body>
+void with_size(std::size_t size, Body body) noexcept {
+  switch (size) {
+    case 1: return body(Size<1>{});
+    case 2: return body(Size<2>{});
+    case 4: return body(Size<4>{});
+    case 8: return body(Size<8>{});
+    case 16: return body(Size<16>{});
+    case 32: return body(Size<32>{});
+    case 64: return body(Size<64>{});
+    case 128: return body(Size<128>{});
+    case 256: return body(Size<256>{});
+    case 512: return body(Size<512>{});
+    default: return body(Size<1024>{});
+  }
+}
+
+template <class S>
+void scale_floats(float* data, std::size_t count, float factor) noexcept {
+  const typename S::F f(factor);
+  std::size_t i = 0;
+  for (; i + S::kLanes <= count; i += S::kLanes) (S::F::load_unaligned(data + i) * f).store_unaligned(data + i);
+  for (; i < count; ++i) data[i] *= factor;
+}
+
+template <class S>
+void fwht(float* data, std::size_t total, std::size_t size, float scale) noexcept {
+  with_size(size, [&](auto n) {
+    constexpr int N = decltype(n)::value;
+    const std::size_t whole = total / S::kLanes * S::kLanes;
+    fwht_runs<S, N>(data, whole, [data](std::size_t i) { return S::F::load_unaligned(data + i); });
+    if (whole < total) {  // only where runs are shorter than a register
+      float rest[S::kLanes] = {};
+      for (std::size_t i = whole; i < total; ++i) rest[i - whole] = data[i];
+      fwht_in_register<S, N>(S::F::load_unaligned(rest)).store_unaligned(rest);
+      for (std::size_t i = whole; i < total; ++i) data[i] = rest[i - whole];
+    }
+  });
+  if (scale != 1.0f) scale_floats<S>(data, total, scale);
+}
+
+}  // namespace
+}  // namespace tq

@@ -1,0 +1,179 @@
+// The kernels of one instruction set. Each is written once in a *-inl.hpp as a template over a simd struct and
+// instantiated by arch/<name>.cpp; dispatch.cpp picks a table at run time. Kernels take raw pointers and counts, never
+// allocate, never throw, and trust their arguments: callers have checked them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tq {
+
+// Same numbers as tq_dtype and tq_format.
+enum class Element : std::uint32_t { kF32 = 1, kF16 = 2, kBf16 = 3 };
+enum class Format : std::uint32_t { kTq4 = 1, kTq8 = 2, kF16 = 3, kBf16 = 4 };
+
+inline constexpr std::size_t kBlockTokens = 64;
+inline constexpr std::size_t kTile = 16;        // tokens coded at a time
+inline constexpr std::size_t kRowPadding = 32;  // rotated rows are padded with zeros to a multiple of this
+inline constexpr std::size_t kMaxPadded = 1024;
+inline constexpr std::int32_t kZeroIndex = INT32_MIN;  // scale index of an all-zero group
+
+constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+constexpr std::size_t padded_dim(std::size_t dim) { return round_up(dim, kRowPadding); }
+
+constexpr std::size_t element_bytes(Element element) { return element == Element::kF32 ? 4 : 2; }
+constexpr bool is_coded(Format format) { return format == Format::kTq4 || format == Format::kTq8; }
+
+// Signs and Walsh-Hadamard transform of rows of `dim` values (docs/format.md section 1).
+struct Rotation {
+  const std::uint32_t* signs;  // padded_dim(dim) sign masks: 0 or 0x80000000
+  std::uint32_t dim;
+  std::uint32_t block;  // power of two that divides dim
+};
+
+// How one side (keys or values) of a head is coded.
+struct CodeShape {
+  Format format;  // kTq4 or kTq8
+  std::uint32_t dim;
+  std::uint32_t group;  // values per scale
+  std::uint32_t search;
+
+  std::size_t groups() const { return (dim + group - 1) / group; }
+};
+
+// Rows of user data; strides in elements.
+struct RowSource {
+  const void* data;
+  Element element;
+  std::size_t stride;
+};
+struct RowTarget {
+  void* data;
+  Element element;
+  std::size_t stride;
+};
+
+// A query head prepared for dot products with codes. `digits` holds 4 signed bytes per dword in coordinate order, first
+// all dwords of the high digit, then (tq8 only) those of the low digit.
+struct CodedQuery {
+  const std::int32_t* digits;
+  const std::int32_t* group_sums;  // sum of the query integers, per group
+  float scale;                     // score = scale * sum over groups of group scale * integer dot product
+};
+
+struct CodedSide {
+  const std::uint8_t* codes;   // keys or values layout of 64 tokens
+  const std::uint8_t* scales;  // [group][64]
+  float offset_scale;          // 2^offset of the block
+};
+
+// Where the parts of a head block are, in bytes from its start (docs/format.md section 5).
+struct BlockParts {
+  std::size_t key_scales, value_scales, mean, keys, values;
+};
+
+// A complete coded block of one head.
+struct CodedBlock {
+  const std::uint8_t* head;
+  float key_scale, value_scale;  // 2^offset
+  float mean_scale;
+};
+
+struct VisibleTokens {
+  std::size_t first, end;  // of the 64
+};
+
+// Consecutive blocks of one head, both sides coded.
+struct CodedRun {
+  CodeShape keys, values;
+  BlockParts parts;
+  float mean_factor;  // of the rotated dot product with the mean, 1 / n; 0: keys are not centred
+  float softcap;      // 0: off
+  const CodedBlock* blocks;
+  std::size_t count;
+  const VisibleTokens* visible;  // per row, the same for all blocks; NULL: all 64
+};
+
+// Query rows (1..kMaxRows) and their state: softmax reference and sum (base 2), value sums in the rotated domain and of
+// exact values, both padded_dim apart.
+struct QueryRows {
+  std::size_t rows;
+  const CodedQuery* queries;
+  const float* rotated;
+  float* maxima;
+  float* sums;
+  float* value_sums;
+  float* exact_sums;
+};
+
+inline constexpr std::size_t kMaxRows = 4;  // query rows a scores or values kernel takes at once
+
+struct KernelTable {
+  const char* name;
+
+  // Walsh-Hadamard transform of every aligned run of `size` floats among `total` (a multiple of size), times `scale`.
+  void (*fwht)(float* data, std::size_t total, std::size_t size, float scale);
+
+  // The first of `count` contiguous elements that is not finite or beyond +-limit; `count` if none is.
+  std::size_t (*find_invalid)(const void* data, Element element, std::size_t count, float limit);
+
+  // rows[i * padded] = source row i as floats, zero padded.
+  void (*load_rows)(RowSource source, std::size_t count, std::size_t dim, float* rows);
+  void (*store_rows)(const float* rows, std::size_t row_stride, std::size_t count, std::size_t dim, RowTarget target);
+
+  // sum[j] += the rows, one after another, in order.
+  void (*sum_rows)(RowSource source, std::size_t count, std::size_t dim, float* sum);
+
+  // rows[i * padded] = R(source row i) - subtract (NULL: nothing), zero padded.
+  void (*rotate_rows)(RowSource source, std::size_t count, const Rotation& rotation, const float* subtract,
+                      float* rows);
+  // In place: the inverse, plus `add` (NULL: nothing).
+  void (*unrotate_rows)(float* rows, std::size_t count, const Rotation& rotation, const float* add);
+
+  // Codes of kTile rows, as granules [coordinate / 4][token][4 bytes, one code each], and scale indices [group][token].
+  void (*encode_tile)(const CodeShape& shape, const float* rows, std::uint32_t* granules, std::int32_t* indices);
+  // rows = code value * scale; scales [group][token].
+  void (*decode_tile)(const CodeShape& shape, const std::uint32_t* granules, const float* scales, float* rows);
+
+  // Granules of kTile tokens to and from the layouts of a block, at token `first` (a multiple of kTile).
+  void (*pack_keys)(const CodeShape& shape, const std::uint32_t* granules, std::size_t first, std::uint8_t* codes);
+  void (*unpack_keys)(const CodeShape& shape, const std::uint8_t* codes, std::size_t first, std::uint32_t* granules);
+  void (*pack_values)(const CodeShape& shape, const std::uint32_t* granules, std::size_t first, std::uint8_t* codes);
+  void (*unpack_values)(const CodeShape& shape, const std::uint8_t* codes, std::size_t first, std::uint32_t* granules);
+
+  // Prepares a rotated query: writes digits and group_sums, returns the scale (times `scale`).
+  float (*quantize_query)(const CodeShape& shape, const float* rotated, float scale, std::int32_t* digits,
+                          std::int32_t* group_sums);
+  // scores[r * 64 + t] of `rows` (1..kMaxRows) queries with the 64 keys of a block.
+  void (*coded_scores)(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, std::size_t rows,
+                       float* scores);
+  // sums[r * padded + j] += sum over the 64 tokens of weights[r * 64 + t] * value (rotated domain).
+  void (*coded_values)(const CodeShape& shape, const CodedSide& values, const float* weights, std::size_t rows,
+                       float* sums);
+
+  // Attention over a run of blocks: all of the above in one pass.
+  void (*attend_run)(const CodedRun& run, const QueryRows& rows);
+
+  // The same for `count` (at most 64) rows of 16-bit or 32-bit floats. queries[r * padded + j], scores[r * 64 + t].
+  void (*row_scores)(RowSource keys, std::size_t count, std::size_t dim, const float* queries, std::size_t rows,
+                     float* scores);
+  void (*row_values)(RowSource values, std::size_t count, std::size_t dim, const float* weights, std::size_t rows,
+                     float* sums);
+
+  // Online softmax over 64 base-2 logits: returns the new maximum, turns logits into weights exp2(logit - maximum),
+  // and multiplies *sum by exp2(old maximum - new maximum) before it adds the weights. -infinity gives weight 0.
+  float (*softmax)(float* logits, float maximum, float* sum);
+  void (*softcap)(float* logits, std::size_t count, float cap);  // logit <- cap * tanh(logit / cap)
+  void (*scale_floats)(float* data, std::size_t count, float factor);
+  float (*dot)(const float* a, const float* b, std::size_t count);  // count: a multiple of kRowPadding
+};
+
+// The table in use: the best this CPU has, capped by TQ_CPU_TARGET. Resolved once.
+const KernelTable& kernels() noexcept;
+
+// Whether TQ_CPU_TARGET names a target this build does not know; its value is then in `*value`.
+bool unknown_cpu_target(const char** value) noexcept;
+
+}  // namespace tq

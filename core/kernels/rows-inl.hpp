@@ -1,0 +1,215 @@
+// Rows of user data (f32, f16, bf16) to floats and back, validated, summed, and rotated.
+#pragma once
+
+#include "fwht-inl.hpp"
+
+namespace tq {
+namespace {
+
+template <Element E>
+struct Elements;
+
+template <>
+struct Elements<Element::kF32> {
+  using Type = float;
+  template <class S>
+  static typename S::F load(const float* p) noexcept {
+    return S::F::load_unaligned(p);
+  }
+  template <class S>
+  static void store(typename S::F v, float* p) noexcept {
+    v.store_unaligned(p);
+  }
+  static float to_float(float v) noexcept { return v; }
+  static float from_float(float v) noexcept { return v; }
+};
+
+// Decoded values may exceed what was encoded; f16 saturates instead of becoming infinite.
+inline constexpr float kLargestF16 = 65504.0f;
+
+template <>
+struct Elements<Element::kF16> {
+  using Type = std::uint16_t;
+  template <class S>
+  static typename S::F load(const std::uint16_t* p) noexcept {
+    return S::load_f16(p);
+  }
+  template <class S>
+  static void store(typename S::F v, std::uint16_t* p) noexcept {
+    const typename S::F most(kLargestF16);  // in this order of arguments a NaN stays one
+    S::store_f16(xsimd::min(most, xsimd::max(-most, v)), p);
+  }
+  static float to_float(std::uint16_t v) noexcept { return f32_from_f16(v); }
+  static std::uint16_t from_float(float v) noexcept {
+    return f16_from_f32(v > kLargestF16 ? kLargestF16 : v < -kLargestF16 ? -kLargestF16 : v);
+  }
+};
+
+template <>
+struct Elements<Element::kBf16> {
+  using Type = std::uint16_t;
+  template <class S>
+  static typename S::F load(const std::uint16_t* p) noexcept {
+    return S::load_bf16(p);
+  }
+  template <class S>
+  static void store(typename S::F v, std::uint16_t* p) noexcept {
+    S::store_bf16(v, p);
+  }
+  static float to_float(std::uint16_t v) noexcept { return f32_from_bf16(v); }
+  static std::uint16_t from_float(float v) noexcept { return bf16_from_f32(v); }
+};
+
+template <class Body>
+auto with_element(Element element, Body body) noexcept {
+  switch (element) {
+    case Element::kF16: return body(Elements<Element::kF16>{});
+    case Element::kBf16: return body(Elements<Element::kBf16>{});
+    default: return body(Elements<Element::kF32>{});
+  }
+}
+
+// Unaligned user pointers: elements are read with memcpy semantics through the simd loads and this.
+template <class E>
+float read_element(const void* row, std::size_t i) noexcept {
+  typename E::Type value;
+  std::memcpy(&value, static_cast<const char*>(row) + i * sizeof value, sizeof value);
+  return E::to_float(value);
+}
+template <class E>
+void write_element(void* row, std::size_t i, float v) noexcept {
+  const typename E::Type value = E::from_float(v);
+  std::memcpy(static_cast<char*>(row) + i * sizeof value, &value, sizeof value);
+}
+template <class E>
+const typename E::Type* elements_at(const void* row, std::size_t i) noexcept {
+  return reinterpret_cast<const typename E::Type*>(static_cast<const char*>(row) + i * sizeof(typename E::Type));
+}
+template <class E>
+typename E::Type* elements_at(void* row, std::size_t i) noexcept {
+  return reinterpret_cast<typename E::Type*>(static_cast<char*>(row) + i * sizeof(typename E::Type));
+}
+template <class E>
+const void* row_at(RowSource source, std::size_t row) noexcept {
+  return elements_at<E>(source.data, row * source.stride);
+}
+
+template <class S>
+std::size_t find_invalid(const void* data, Element element, std::size_t count, float limit) noexcept {
+  return with_element(element, [&](auto e) {
+    using E = decltype(e);
+    const auto bad = [limit](float v) { return !(v <= limit && v >= -limit); };
+    std::size_t i = 0;
+    const typename S::F most(limit);
+    for (; i + S::kLanes <= count; i += S::kLanes) {
+      // A NaN compares false, so it is counted as bad.
+      if (!xsimd::all(xsimd::abs(E::template load<S>(elements_at<E>(data, i))) <= most)) break;
+    }
+    while (i < count && !bad(read_element<E>(data, i))) ++i;
+    return i;
+  });
+}
+
+template <class S, class E>
+void load_row(const void* row, std::size_t dim, float* out) noexcept {
+  std::size_t i = 0;
+  for (; i + S::kLanes <= dim; i += S::kLanes) E::template load<S>(elements_at<E>(row, i)).store_unaligned(out + i);
+  for (; i < dim; ++i) out[i] = read_element<E>(row, i);
+  for (const std::size_t end = padded_dim(dim); i < end; ++i) out[i] = 0;
+}
+
+template <class S>
+void load_rows(RowSource source, std::size_t count, std::size_t dim, float* rows) noexcept {
+  with_element(source.element, [&](auto e) {
+    using E = decltype(e);
+    for (std::size_t r = 0; r < count; ++r) load_row<S, E>(row_at<E>(source, r), dim, rows + r * padded_dim(dim));
+  });
+}
+
+template <class S>
+void store_rows(const float* rows, std::size_t row_stride, std::size_t count, std::size_t dim,
+                RowTarget target) noexcept {
+  with_element(target.element, [&](auto e) {
+    using E = decltype(e);
+    for (std::size_t r = 0; r < count; ++r) {
+      void* out = elements_at<E>(target.data, r * target.stride);
+      const float* row = rows + r * row_stride;
+      std::size_t i = 0;
+      for (; i + S::kLanes <= dim; i += S::kLanes)
+        E::template store<S>(S::F::load_unaligned(row + i), elements_at<E>(out, i));
+      for (; i < dim; ++i) write_element<E>(out, i, row[i]);
+    }
+  });
+}
+
+template <class S>
+void sum_rows(RowSource source, std::size_t count, std::size_t dim, float* sum) noexcept {
+  with_element(source.element, [&](auto e) {
+    using E = decltype(e);
+    for (std::size_t r = 0; r < count; ++r) {
+      const void* row = row_at<E>(source, r);
+      std::size_t i = 0;
+      for (; i + S::kLanes <= dim; i += S::kLanes)
+        (S::F::load_unaligned(sum + i) + E::template load<S>(elements_at<E>(row, i))).store_unaligned(sum + i);
+      for (; i < dim; ++i) sum[i] += read_element<E>(row, i);
+    }
+  });
+}
+
+template <class S>
+typename S::F flip_signs(typename S::F v, const std::uint32_t* signs) noexcept {
+  return S::from_bits(S::bits(v) ^ S::I::load_unaligned(reinterpret_cast<const std::int32_t*>(signs)));
+}
+
+template <class S, class E, int N>
+void rotate_row(const void* row, const Rotation& rotation, const float* subtract, float* out) noexcept {
+  const std::size_t dim = rotation.dim, padded = padded_dim(dim);
+  const std::uint32_t* signs = rotation.signs;
+  if (dim % S::kLanes == 0) {  // straight from the source
+    fwht_runs<S, N>(out, dim, [row, signs](std::size_t i) {
+      return flip_signs<S>(E::template load<S>(elements_at<E>(row, i)), signs + i);
+    });
+    for (std::size_t i = dim; i < padded; ++i) out[i] = 0;
+  } else {  // runs are shorter than a register, and zero padding does not mix with them
+    load_row<S, E>(row, dim, out);
+    fwht_runs<S, N>(out, padded,
+                    [out, signs](std::size_t i) { return flip_signs<S>(S::F::load_unaligned(out + i), signs + i); });
+  }
+  if (subtract == nullptr) return;
+  for (std::size_t i = 0; i < padded; i += S::kLanes)
+    (S::F::load_unaligned(out + i) - S::F::load_unaligned(subtract + i)).store_unaligned(out + i);
+}
+
+template <class S>
+void rotate_rows(RowSource source, std::size_t count, const Rotation& rotation, const float* subtract,
+                 float* rows) noexcept {
+  with_element(source.element, [&](auto e) {
+    using E = decltype(e);
+    with_size(rotation.block, [&](auto n) {
+      for (std::size_t r = 0; r < count; ++r)
+        rotate_row<S, E, decltype(n)::value>(row_at<E>(source, r), rotation, subtract,
+                                             rows + r * padded_dim(rotation.dim));
+    });
+  });
+}
+
+template <class S>
+void unrotate_rows(float* rows, std::size_t count, const Rotation& rotation, const float* add) noexcept {
+  const std::size_t padded = padded_dim(rotation.dim);
+  const std::size_t transformed = rotation.dim % S::kLanes == 0 ? rotation.dim : padded;
+  const typename S::F inverse(1.0f / static_cast<float>(rotation.block));
+  with_size(rotation.block, [&](auto n) {
+    for (float* row = rows; row < rows + count * padded; row += padded) {
+      fwht_runs<S, decltype(n)::value>(row, transformed,
+                                       [row](std::size_t i) { return S::F::load_unaligned(row + i); });
+      for (std::size_t i = 0; i < padded; i += S::kLanes) {
+        typename S::F v = flip_signs<S>(S::F::load_unaligned(row + i) * inverse, rotation.signs + i);
+        if (add != nullptr) v += S::F::load_unaligned(add + i);
+        v.store_unaligned(row + i);
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace tq

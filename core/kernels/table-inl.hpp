@@ -1,0 +1,38 @@
+// Everything above, as a table. Each arch/<name>.cpp includes this once, compiled with its own instruction set.
+#pragma once
+
+#include "run-inl.hpp"
+
+namespace tq {
+namespace {
+
+template <class S>
+constexpr KernelTable kernel_table(const char* name) {
+  return {name,
+          &fwht<S>,
+          &find_invalid<S>,
+          &load_rows<S>,
+          &store_rows<S>,
+          &sum_rows<S>,
+          &rotate_rows<S>,
+          &unrotate_rows<S>,
+          &encode_tile<S>,
+          &decode_tile<S>,
+          &pack_keys<S>,
+          &unpack_keys<S>,
+          &pack_values<S>,
+          &unpack_values<S>,
+          &quantize_query<S>,
+          &coded_scores<S>,
+          &coded_values<S>,
+          &attend_run<S>,
+          &row_scores<S>,
+          &row_values<S>,
+          &softmax<S>,
+          &softcap<S>,
+          &scale_floats<S>,
+          &dot<S>};
+}
+
+}  // namespace
+}  // namespace tq

@@ -1,0 +1,48 @@
+// What a simd_*.hpp provides. Kernels are templates over one of these structs, S. Floats and 32-bit integers are
+// xsimd batches and use xsimd's operators; the rest, which xsimd does not have in all versions from 8.1 on, is here:
+//
+//   F, I              batches of kLanes floats and of kLanes 32-bit integers; I also serves as a bag of 16-bit or 8-bit lanes
+//   kRegisters        vector registers of the instruction set, for choosing tile sizes
+//   bits, from_bits   reinterpret; round (to nearest even), truncate, to_float convert
+//   divide            correctly rounded; xsimd's operator is an estimate on NEON
+//   multiply_add      a * b + c, fused where the hardware does; not for code that must be bit-exact
+//   exchange<D>       lane i <- lane i xor D;  butterfly<D>: lanes (i, i + D) <- (a + b, a - b), exactly rounded
+//   first             lane 0;  sum, max: over lanes, in an order of its own: not for code that must be bit-exact
+//   load_f16 ..       kLanes 16-bit floats to and from F; rounding to nearest even; finite values
+//   load_bytes, load_signed_bytes, store_bytes   kLanes bytes to and from lanes; values 0..255 for the store
+//   *16               16-bit lanes: abs, high half of the unsigned product, signed minimum, logical shifts,
+//                     multiply_add16(sum, a, b): sum + a0 b0 + a1 b1 in each 32-bit lane
+//   table, lookup     16-entry byte table of centroids (signed_centroids); index bytes must be below 16
+//   nearest_code      bytes 0..127 of half-units -> code 0..7;  nearest_centroid: -> 3..61
+//   dot(sum, c, q)    sum + the four byte products of each 32-bit lane; q signed within +-127. c is a code byte: unsigned
+//                     and at most 125 on x86, signed elsewhere; dot_wide allows all of 0..255
+//   kWeightRange      what the unsigned side of dot may hold as a softmax weight: 256, or 128 where both sides are signed
+//   lookup_low, _high lookup of the low or the high nibble of every byte
+//   load_some, add_some(v, p, lanes)   the first `lanes` lanes (a multiple of four) of a dword load; of *p += v
+//   kNibbleBias       what lookup tables of centroids add, so that c above is right; kByteBias: the same for tq8
+//   signed_codes      stored tq8 bytes (code + 128) -> code
+//   byte_codes        stored tq8 bytes (code + 128) -> what dot_wide takes
+//   transpose         a square of kLanes x kLanes;  transpose_bytes: each 128 bits as 4 x 4 bytes
+//   store_quads(v, p, stride), load_quads    128-bit parts of v at p, p + stride, ..
+#pragma once
+
+namespace tq {
+namespace {
+
+template <class S>
+typename S::I splat(std::int32_t value) noexcept {
+  return typename S::I(value);
+}
+
+// (x & 15) of every byte, and x >> 4 of every byte.
+template <class S>
+typename S::I low_nibbles(typename S::I v) noexcept {
+  return v & splat<S>(0x0F0F0F0F);
+}
+template <class S>
+typename S::I high_nibbles(typename S::I v) noexcept {
+  return S::template shift_right16<4>(v) & splat<S>(0x0F0F0F0F);
+}
+
+}  // namespace
+}  // namespace tq
