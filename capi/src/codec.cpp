@@ -6,6 +6,7 @@ using namespace tq;
 using namespace tq::capi;
 
 struct tq_codec {
+  tq_codec(const Allocator& allocator, const VectorCodecOptions& options) : codec(allocator, options) {}
   VectorCodec codec;
 };
 
@@ -81,7 +82,7 @@ tq_status tq_codec_create(const tq_codec_options* options, tq_codec** out, tq_er
     const tq_codec_options own = read_struct(options, "options", default_codec_options());
     const VectorCodecOptions valid = checked(own);
     const Allocator allocator = allocator_from(own.allocator);
-    *out = create<tq_codec>(allocator, VectorCodec(allocator, valid));
+    *out = create<tq_codec>(allocator, allocator, valid);
   });
 }
 

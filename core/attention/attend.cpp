@@ -234,11 +234,13 @@ class Task {
     }
   }
 
-  void cap(float* scores) {
+  void cap(float* scores) const {
     bool hidden[kBlockTokens];
     for (std::size_t t = 0; t < kBlockTokens; ++t) hidden[t] = scores[t] == kNothing;
     kernels().softcap(scores, kBlockTokens, options_.softcap);
-    for (std::size_t t = 0; t < kBlockTokens; ++t) scores[t] = hidden[t] ? kNothing : scores[t];
+    for (std::size_t t = 0; t < kBlockTokens; ++t) {
+      if (hidden[t]) scores[t] = kNothing;
+    }
   }
 
   void finish(std::size_t row) {

@@ -53,8 +53,9 @@ void Cache::truncate(std::uint64_t id, std::size_t length) {
   const Writer writer(sequence);
   if (length > sequence.longest())
     invalid("length: %zu, but the longest layer holds %zu tokens", length, sequence.longest());
-  Table<PageRef> pages{AccountAllocator<PageRef>(account_)};
-  pages.reserve(layer_count_);
+  const AccountAllocator<PageRef> counted(account_);
+  Table<Table<PageRef>> remainders{counted};
+  remainders.reserve(layer_count_);
   for (std::size_t i = 0; i < layer_count_; ++i) {
     const LayerTokens& tokens = sequence.layer(i);
     const std::size_t held = tokens.first_held(layer(i)), window = layer(i).options().window;
@@ -63,9 +64,9 @@ void Cache::truncate(std::uint64_t id, std::size_t length) {
       invalid("length: %zu, but layer %zu has released the tokens before %zu, which its window of %zu needs there",
               length, i, held, window);
     }
-    pages.push_back(tokens.prepare_cut(account_, layer(i), length));
+    remainders.push_back(tokens.prepare_cut(account_, layer(i), length));
   }
-  for (std::size_t i = 0; i < layer_count_; ++i) sequence.layer(i).cut(layer(i), length, std::move(pages[i]));
+  for (std::size_t i = 0; i < layer_count_; ++i) sequence.layer(i).cut(layer(i), length, remainders[i]);
 }
 
 void Cache::read(std::uint64_t id, std::size_t layer, std::size_t first, std::size_t count,

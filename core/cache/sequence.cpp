@@ -198,11 +198,12 @@ void LayerTokens::read(const Allocator& allocator, const Layer& layer, std::size
   });
 }
 
-PageRef LayerTokens::prepare_cut(Account& account, const Layer& layer, std::size_t length) const {
+Table<PageRef> LayerTokens::prepare_cut(Account& account, const Layer& layer, std::size_t length) const {
+  Table<PageRef> remainder{AccountAllocator<PageRef>(account)};
   const std::size_t sinks = layer.options().sink_tokens;
-  if (length >= length_ || length <= sinks) return {};
+  if (length >= length_ || length <= sinks) return remainder;
   const std::size_t block = (length - sinks) / kBlockTokens, rows = (length - sinks) % kBlockTokens;
-  if (rows == 0 || block >= coded_.size()) return {};
+  if (rows == 0 || block >= coded_.size()) return remainder;
   PageRef page = PageRef::exact(account, layer, kBlockTokens);
   CoderScratch scratch(account.allocator(), layer.largest_dim());
   for (std::size_t head = 0; head < layer.options().kv_heads; ++head) {
@@ -212,21 +213,21 @@ PageRef LayerTokens::prepare_cut(Account& account, const Layer& layer, std::size
                       scratch);
   }
   page.set_tokens(rows);
-  return page;
+  remainder.push_back(std::move(page));
+  return remainder;
 }
 
-void LayerTokens::cut(const Layer& layer, std::size_t length, PageRef page) noexcept {
+void LayerTokens::cut(const Layer& layer, std::size_t length, Table<PageRef>& remainder) {
   if (length >= length_) return;
   const std::size_t sinks = layer.options().sink_tokens;
   const std::size_t kept = length <= sinks ? 0 : length - sinks;
   const std::size_t whole = kept / kBlockTokens, rows = kept % kBlockTokens;
   if (whole < coded_.size()) {
-    coded_.erase(coded_.begin() + static_cast<std::ptrdiff_t>(whole), coded_.end());
-    recent_.clear();
-    if (page) recent_.push_back(std::move(page));
+    while (coded_.size() > whole) coded_.pop_back();
+    recent_.swap(remainder);
   } else {
     const std::size_t pages = whole - coded_.size() + (rows != 0);
-    recent_.erase(recent_.begin() + static_cast<std::ptrdiff_t>(pages), recent_.end());
+    while (recent_.size() > pages) recent_.pop_back();
     if (rows != 0 && !recent_.back().shared()) recent_.back().set_tokens(rows);
   }
   if (sinks_ && length < sinks && !sinks_.shared()) sinks_.set_tokens(length);

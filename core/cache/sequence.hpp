@@ -41,10 +41,10 @@ class LayerTokens {
   void read(const Allocator& allocator, const Layer& layer, std::size_t first, std::size_t count,
             const TokenTarget& target) const;
 
-  // Truncation in two steps: `prepare_cut` makes the 16-bit page for what remains of a coded block, or an empty
-  // reference where none is needed; `cut` cannot fail.
-  PageRef prepare_cut(Account& account, const Layer& layer, std::size_t length) const;
-  void cut(const Layer& layer, std::size_t length, PageRef page) noexcept;
+  // Truncation in two steps: `prepare_cut` makes a table with the 16-bit page for what remains of a coded block, empty
+  // where none is needed; `cut` puts it in place, allocates nothing and cannot fail.
+  Table<PageRef> prepare_cut(Account& account, const Layer& layer, std::size_t length) const;
+  void cut(const Layer& layer, std::size_t length, Table<PageRef>& remainder);
 
  private:
   struct Plan;

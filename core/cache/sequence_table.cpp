@@ -16,7 +16,7 @@ SequenceTable::Slot* SequenceTable::slot(std::uint32_t index) const noexcept {
   const std::uint32_t ordinal = index / kFirstChunk + 1;
   const auto chunk = static_cast<std::uint32_t>(std::bit_width(ordinal)) - 1;
   Slot* slots = chunks_[chunk].load(std::memory_order_acquire);
-  return slots == nullptr ? nullptr : slots + (index - kFirstChunk * ((1u << chunk) - 1));
+  return slots == nullptr ? nullptr : slots + (index - kFirstChunk * (std::bit_floor(ordinal) - 1));
 }
 
 Sequence* SequenceTable::find(std::uint64_t id) const noexcept {
@@ -48,8 +48,9 @@ std::uint32_t SequenceTable::take_slot() {
 
 // A chunk of slots, and room in free_ for all of them; both or, if one fails, none.
 void SequenceTable::add_chunk() {
-  const auto chunk = static_cast<std::uint32_t>(std::bit_width(used_ / kFirstChunk + 1)) - 1;
-  const std::size_t count = std::size_t{kFirstChunk} << chunk;
+  const std::uint32_t ordinal = used_ / kFirstChunk + 1;
+  const auto chunk = static_cast<std::uint32_t>(std::bit_width(ordinal)) - 1;
+  const std::size_t count = std::size_t{kFirstChunk} * std::bit_floor(ordinal);
   Table<std::uint32_t> room(free_.get_allocator());
   room.reserve(used_ + count);
   auto* slots = static_cast<Slot*>(account_.allocate(count * sizeof(Slot)));
@@ -79,7 +80,7 @@ std::uint64_t SequenceTable::create(const Sequence* from, std::size_t layers) {
 }
 
 // The lock is held.
-Sequence& SequenceTable::claim(std::uint64_t id) {
+Sequence& SequenceTable::claim(std::uint64_t id) const {
   Sequence& sequence = get(id);
   if (sequence.writing.exchange(true, std::memory_order_acquire))
     fail(Status::kBusy, "sequence %llu is being written by another thread", static_cast<unsigned long long>(id));

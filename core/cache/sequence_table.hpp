@@ -40,7 +40,7 @@ class SequenceTable {
   static constexpr std::uint32_t kMostSlots = kFirstChunk * ((1u << kChunks) - 1);
 
   Slot* slot(std::uint32_t index) const noexcept;
-  Sequence& claim(std::uint64_t id);
+  Sequence& claim(std::uint64_t id) const;
   std::uint32_t take_slot();
   void add_chunk();
   void release(Sequence* sequence) noexcept;

@@ -73,7 +73,9 @@ struct Sse2 {
   static void store_f16(F v, std::uint16_t* p) noexcept {
     alignas(16) float lane[kLanes];
     v.store_aligned(lane);
-    for (int i = 0; i < kLanes; ++i) p[i] = f16_from_f32(lane[i]);
+    std::uint16_t half[kLanes];
+    for (int i = 0; i < kLanes; ++i) half[i] = f16_from_f32(lane[i]);
+    std::memcpy(p, half, sizeof(half));
   }
   static void store_bf16(F v, std::uint16_t* p) noexcept {
     const __m128i b = bits(v);

@@ -65,6 +65,7 @@ class Ledger {
 };
 
 const Shape kShape{2, 40, 24};
+constexpr std::size_t kSinks = 4;  // the default
 
 // What a caller sees of the cache. Reading allocates, too, so the ledger looks away meanwhile.
 class Scenario {
@@ -97,6 +98,7 @@ class Scenario {
     add(c);
     append(c, 1, 3);
     try_call([&] { return tq_sequence_truncate(cache_, c, 0, &error_); });
+    cut_fork_of_whole_blocks(c);
     attend(b, false);
     destroy(a);
     attend(b, false);
@@ -120,6 +122,16 @@ class Scenario {
     EXPECT_EQ(status, TQ_ERR_OUT_OF_MEMORY);
     EXPECT_EQ(cache_, nullptr);
     EXPECT_EQ(ledger_.living(), 0u) << "a failed tq_cache_create kept memory";
+  }
+
+  // A fork that has no exact page after its codes gets one from the cut.
+  void cut_fork_of_whole_blocks(tq_sequence from) {
+    append(from, 0, kSinks + 2 * 64);
+    tq_sequence fork = 0;
+    try_call([&] { return tq_sequence_fork(cache_, from, &fork, &error_); });
+    add(fork);
+    try_call([&] { return tq_sequence_truncate(cache_, fork, kSinks + 90, &error_); });
+    destroy(fork);
   }
 
   void add(tq_sequence sequence) { sequences_.push_back(sequence); }
