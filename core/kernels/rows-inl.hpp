@@ -36,7 +36,8 @@ struct Elements<Element::kF16> {
   }
   template <class S>
   static void store(typename S::F v, std::uint16_t* p) noexcept {
-    const typename S::F most(kLargestF16);  // comparisons, as a NaN stays one; xsimd's min and max differ by release there
+    // Comparisons keep a NaN; xsimd's min and max differ by release there.
+    const typename S::F most(kLargestF16);
     S::store_f16(xsimd::select(v > most, most, xsimd::select(v < -most, -most, v)), p);
   }
   static float to_float(std::uint16_t v) noexcept { return f32_from_f16(v); }
