@@ -5,6 +5,9 @@
 namespace tqpy {
 
 std::string repr_of(py::handle given) {
+  const bool short_repr = given.is_none() || PyBool_Check(given.ptr()) || PyLong_Check(given.ptr()) ||
+                          PyFloat_Check(given.ptr()) || PyUnicode_Check(given.ptr());
+  if (!short_repr) return std::string("an object of type ") + Py_TYPE(given.ptr())->tp_name;
   constexpr std::size_t kLongest = 80;
   std::string text = py::repr(given).cast<std::string>();
   if (text.size() > kLongest) text = text.substr(0, kLongest) + "..";

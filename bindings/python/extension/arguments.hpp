@@ -14,6 +14,7 @@ std::size_t size_from(py::handle given, const char* name);
 std::uint32_t flag_from(py::handle given, const char* name);          // bool, or an integer that is passed on as it is
 float float_from(py::handle given, const char* name, float missing);  // None gives `missing`
 
-std::string repr_of(py::handle given);  // shortened
+// How an error shows a value: numbers and texts as they are, at most 80 characters; of others the type.
+std::string repr_of(py::handle given);
 
 }  // namespace tqpy

@@ -139,9 +139,21 @@ std::string Array::dtype_text() const {
   return "dtype " + py::str(py::getattr(object_, "dtype", py::str("unknown"))).cast<std::string>();
 }
 
-Element Array::real_element(std::optional<Element> declared) const {
+Bits::Bits(py::handle dtype) {
+  if (!dtype.is_none()) element_ = element_from(dtype, "dtype", Element::other);
+}
+
+void Bits::require_used() const {
+  if (element_ && !used_)
+    raise_type_error("dtype says %s, but no array is uint16: the others carry their own type", element_name(*element_));
+}
+
+Element Array::real_element(const Bits& bits) const {
   if (element_ == Element::u16) {
-    if (declared) return *declared;
+    if (const std::optional<Element> meant = bits.use()) {
+      if (*meant == Element::f32) raise_type_error("%s has dtype uint16, but dtype says float32", name_);
+      return *meant;
+    }
     raise_type_error("%s has %s; say what its bits are with dtype='float16' or dtype='bfloat16'", name_,
                      dtype_text().c_str());
   }
@@ -149,17 +161,7 @@ Element Array::real_element(std::optional<Element> declared) const {
     raise_type_error("%s has %s; expected float32, float16 or bfloat16 (or uint16 bits and the argument dtype)", name_,
                      dtype_text().c_str());
   }
-  if (declared && *declared != element_)
-    raise_type_error("%s has %s, but dtype says %s", name_, dtype_text().c_str(), element_name(*declared));
   return element_;
-}
-
-Element Array::output_element(Element declared) const {
-  return real_element(element_ == Element::u16 ? std::optional(declared) : std::nullopt);
-}
-
-Element Array::output_element(std::optional<Element> declared) const {
-  return real_element(element_ == Element::u16 ? declared : std::nullopt);
 }
 
 void Array::require_ndim(int ndim, const char* meaning) const {
@@ -191,6 +193,7 @@ void Array::require_aligned() const {
 }
 
 void Array::require_rows_contiguous() const {
+  if (size() == 0) return;  // steps mean nothing, and NumPy sets them to 0
   require_aligned();
   if (shape_[ndim_ - 1] > 1 && strides_[ndim_ - 1] != item_bytes_) {
     raise_invalid("%s: the last axis is not contiguous (%zd bytes from one element to the next); copy it first", name_,
@@ -199,6 +202,7 @@ void Array::require_rows_contiguous() const {
 }
 
 void Array::require_step(Py_ssize_t step, Py_ssize_t row) const {
+  if (size() == 0) return;
   if (step < row || step % item_bytes_ != 0) {
     raise_invalid("%s: an axis steps by %zd bytes; expected a multiple of %zd, at least a row of %zd (no overlap)",
                   name_, step, item_bytes_, row);
@@ -211,6 +215,7 @@ Strides strides_of(const Array& array, std::size_t heads, std::size_t dim) {
                   dim);
   }
   array.require_rows_contiguous();
+  if (array.size() == 0) return {heads * dim, dim};
   const auto item = static_cast<Py_ssize_t>(array.item_bytes());
   const auto row = static_cast<Py_ssize_t>(dim) * item;
   const Py_ssize_t head = heads > 1 ? array.stride(1) : row;

@@ -15,6 +15,23 @@ namespace tqpy {
 
 enum class Access { read, write };
 
+// The argument dtype: what uint16 arrays hold. To give it without such an array is a mistake.
+class Bits {
+ public:
+  explicit Bits(py::handle dtype);
+  explicit Bits(Element element) : element_(element) {}
+
+  std::optional<Element> use() const {
+    used_ = true;
+    return element_;
+  }
+  void require_used() const;
+
+ private:
+  std::optional<Element> element_;
+  mutable bool used_ = false;
+};
+
 // A view that keeps what it looks at alive.
 class Array {
  public:
@@ -33,13 +50,8 @@ class Array {
   std::string shape_text() const;  // "(4, 8, 128)"
   std::string dtype_text() const;  // as its own library calls it
 
-  // What the elements are, or a TypeError. uint16 holds whatever `declared` says; where other arrays are something
-  // else than declared, that is an error.
-  Element real_element(std::optional<Element> declared) const;
-
-  // The same for arrays to write to; `declared` concerns uint16 only.
-  Element output_element(Element declared) const;
-  Element output_element(std::optional<Element> declared) const;
+  // What the elements are, or a TypeError; uint16 holds what `bits` says.
+  Element real_element(const Bits& bits) const;
 
   void require_ndim(int ndim, const char* meaning) const;
   void require_rows_contiguous() const;  // along the last axis

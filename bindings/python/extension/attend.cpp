@@ -107,18 +107,19 @@ class Item {
   Item(std::shared_ptr<SequenceHandle> sequence, py::handle query, py::handle new_tokens, py::handle dtype,
        py::handle out, py::handle log_sum_exp)
       : sequence_(std::move(sequence)),
-        declared_(declared_from(dtype)),
         query_(Array::of(query, "query", Access::read)),
         given_out_(py::reinterpret_borrow<py::object>(out)),
         out_(optional_array(out, "out", Access::write)),
         log_sum_exp_(optional_array(log_sum_exp, "log_sum_exp", Access::write)) {
+    const Bits bits(dtype);
     query_.require_ndim(3, "(n_query, q_heads, key_dim)");
-    query_element_ = query_.real_element(declared_);
-    if (!new_tokens.is_none()) add_new_tokens(new_tokens);
+    query_element_ = query_.real_element(bits);
+    if (!new_tokens.is_none()) add_new_tokens(new_tokens, bits);
     if (out_) {
       out_->require_ndim(3, "(n_query, q_heads, value_dim)");
-      output_element_ = out_->output_element(declared_);
+      output_element_ = out_->real_element(bits);
     }
+    bits.require_used();
     if (log_sum_exp_) check_log_sum_exp();
   }
 
@@ -131,11 +132,11 @@ class Item {
  private:
   friend class Call;
 
-  void add_new_tokens(py::handle given) {
+  void add_new_tokens(py::handle given, const Bits& bits) {
     if (!py::isinstance<py::tuple>(given) || py::len(given) != 2)
       raise_type_error("new_tokens is %s; expected a tuple (keys, values)", repr_of(given).c_str());
     const auto pair = py::reinterpret_borrow<py::tuple>(given);
-    new_tokens_.emplace(pair[0], pair[1], declared_);
+    new_tokens_.emplace(pair[0], pair[1], bits);
   }
 
   void check_log_sum_exp() const {
@@ -148,7 +149,6 @@ class Item {
   }
 
   std::shared_ptr<SequenceHandle> sequence_;
-  std::optional<Element> declared_;
   Array query_;
   Element query_element_;
   std::optional<TokenArrays> new_tokens_;

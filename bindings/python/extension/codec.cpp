@@ -222,7 +222,7 @@ Vectors vectors_of(const Array& array, Element element, std::size_t dim) {
   if (array.shape(1) != dim)
     raise_invalid("%s has the shape %s; expected (any, %zu)", array.name(), array.shape_text().c_str(), dim);
   array.require_rows_contiguous();
-  const Py_ssize_t stride = array.shape(0) > 1 ? array.stride(0) : row;
+  const Py_ssize_t stride = array.shape(0) > 1 && array.size() != 0 ? array.stride(0) : row;
   array.require_step(stride, row);
   return {array.data(), element, array.shape(0), static_cast<std::size_t>(stride / item)};
 }
@@ -237,7 +237,9 @@ Array bytes_from(py::handle given, const char* name, Access access) {
 py::object encode(Codec& self, py::handle vectors_given, py::handle dtype, py::handle out) {
   const Reading reading(self.guard());
   const Array input = Array::of(vectors_given, "vectors", Access::read);
-  const Vectors vectors = vectors_of(input, input.real_element(declared_from(dtype)), self.options().head_dim);
+  const Bits bits(dtype);
+  const Vectors vectors = vectors_of(input, input.real_element(bits), self.options().head_dim);
+  bits.require_used();
   const std::size_t bytes = tq_codec_encoded_bytes(self.get(), vectors.count);
   py::object result = py::reinterpret_borrow<py::object>(out);
   if (out.is_none()) {
@@ -287,7 +289,7 @@ py::object decode(Codec& self, py::handle codes_given, py::handle first_given, p
     result = new_array(element, {count, self.options().head_dim});
   }
   const Array array = Array::of(result, "out", Access::write);
-  const Vectors to = vectors_of(array, array.output_element(element), self.options().head_dim);
+  const Vectors to = vectors_of(array, array.real_element(Bits(element)), self.options().head_dim);
   if (to.count != count)
     raise_invalid("out has the shape %s; expected (%zu, %u)", array.shape_text().c_str(), count,
                   self.options().head_dim);

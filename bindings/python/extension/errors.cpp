@@ -40,7 +40,8 @@ void raise_type_error(const char* format, ...) {
   va_start(arguments, format);
   const Message message(format, arguments);
   va_end(arguments);
-  throw py::type_error(message.text);
+  PyErr_SetString(PyExc_TypeError, message.text);
+  throw py::error_already_set();
 }
 
 }  // namespace tqpy

@@ -111,7 +111,9 @@ Busy
 
 void append(SequenceHandle& self, py::handle layer, py::handle keys, py::handle values, py::handle dtype) {
   const std::uint32_t index = u32_from(layer, "layer");
-  const TokenArrays tokens(keys, values, declared_from(dtype));
+  const Bits bits(dtype);
+  const TokenArrays tokens(keys, values, bits);
+  bits.require_used();
   const tq_kv kv = tokens.as_kv(self.cache().layer(index));
   const WritingSequence writing(self);
   call_library([&](tq_error* err) { return tq_cache_append(self.cache().get(), self.get(), index, &kv, err); });
@@ -134,11 +136,11 @@ std::size_t length(SequenceHandle& self, py::handle layer) {
 class ReadTargets {
  public:
   ReadTargets(py::handle keys, py::handle values, const LayerShape& layer, std::size_t count,
-              std::optional<Element> declared) {
+              const Bits& bits) {
     tq_kv_out_init(&out_, sizeof out_);
-    out_.keys = add(keys, "out keys", layer.kv_heads, layer.key_dim, count, declared, out_.key_token_stride,
+    out_.keys = add(keys, "out keys", layer.kv_heads, layer.key_dim, count, bits, out_.key_token_stride,
                     out_.key_head_stride);
-    out_.values = add(values, "out values", layer.kv_heads, layer.value_dim, count, declared, out_.value_token_stride,
+    out_.values = add(values, "out values", layer.kv_heads, layer.value_dim, count, bits, out_.value_token_stride,
                       out_.value_head_stride);
     if (out_.dtype == TQ_DTYPE_AUTO) out_.dtype = TQ_F32;  // neither is wanted
   }
@@ -147,12 +149,12 @@ class ReadTargets {
 
  private:
   void* add(py::handle given, const char* name, std::size_t heads, std::size_t dim, std::size_t count,
-            std::optional<Element> declared, std::size_t& token_stride, std::size_t& head_stride) {
+            const Bits& bits, std::size_t& token_stride, std::size_t& head_stride) {
     if (given.is_none()) return nullptr;
     arrays_.push_back(Array::of(given, name, Access::write));
     const Array& array = arrays_.back();
     array.require_ndim(3, "(tokens, kv_heads, dim)");
-    const auto dtype = static_cast<tq_dtype>(array.output_element(declared));
+    const auto dtype = static_cast<tq_dtype>(array.real_element(bits));
     if (out_.dtype != TQ_DTYPE_AUTO && out_.dtype != dtype)
       raise_type_error("%s has %s, but the keys are of another type", name, array.dtype_text().c_str());
     out_.dtype = dtype;
@@ -191,7 +193,7 @@ py::tuple read(SequenceHandle& self, py::handle layer, py::handle first_given, p
       raise_type_error("out is %s; expected a tuple (keys, values)", repr_of(out).c_str());
     result = py::reinterpret_borrow<py::tuple>(out);
   }
-  const ReadTargets targets(result[0], result[1], shape, count, element);
+  const ReadTargets targets(result[0], result[1], shape, count, Bits(element));
   call_library([&](tq_error* err) {
     return tq_cache_read(self.cache().get(), self.get(), index, first, count, &targets.get(), err);
   });

@@ -8,12 +8,12 @@ namespace tqpy {
 
 class TokenArrays {
  public:
-  TokenArrays(py::handle keys, py::handle values, std::optional<Element> declared)
+  TokenArrays(py::handle keys, py::handle values, const Bits& bits)
       : keys_(Array::of(keys, "keys", Access::read)), values_(Array::of(values, "values", Access::read)) {
     keys_.require_ndim(3, "(tokens, kv_heads, key_dim)");
     values_.require_ndim(3, "(tokens, kv_heads, value_dim)");
-    element_ = keys_.real_element(declared);
-    if (values_.real_element(declared) != element_)
+    element_ = keys_.real_element(bits);
+    if (values_.real_element(bits) != element_)
       raise_type_error("values has %s, but keys has %s", values_.dtype_text().c_str(), keys_.dtype_text().c_str());
     if (values_.shape(0) != keys_.shape(0)) {
       raise_invalid("values has the shape %s, but keys has %s; expected the same number of tokens",
@@ -42,11 +42,5 @@ class TokenArrays {
   Array keys_, values_;
   Element element_;
 };
-
-// The argument dtype: what uint16 arrays hold.
-inline std::optional<Element> declared_from(py::handle dtype) {
-  if (dtype.is_none()) return std::nullopt;
-  return element_from(dtype, "dtype", Element::other);
-}
 
 }  // namespace tqpy
