@@ -147,8 +147,10 @@ void weigh_block(const CodedRun& run, const CodedBlock& block, const QueryRows& 
 }
 
 template <class S, Format Keys, int Rows>
-void block_scores(const CodedRun& run, const CodedBlock& block, const QueryRows& rows, Weighted<Rows>& now) noexcept {
-  const CodedSide keys{block.head + run.parts.keys, block.head + run.parts.key_scales, block.key_scale};
+void block_scores(const CodedRun& run, const CodedBlock& block, const CodedBlock& before, const QueryRows& rows,
+                  Weighted<Rows>& now) noexcept {
+  const CodedSide keys{block.head + run.parts.keys, block.head + run.parts.key_scales, block.key_scale,
+                       before.head + run.parts.values};
   raw_scores<S, Keys, Rows>(run.keys, keys, rows.queries, now.weights);
 }
 
@@ -159,9 +161,11 @@ void quantize_weighted(const CodedRun& run, const CodedBlock& block, Weighted<Ro
 }
 
 template <class S, Format Values, int Rows>
-void block_values(const CodedRun& run, const CodedBlock& block, const QueryRows& rows,
+void block_values(const CodedRun& run, const CodedBlock& block, const CodedBlock& after, const QueryRows& rows,
                   const Weighted<Rows>& now) noexcept {
-  const CodedSide values{block.head + run.parts.values, block.head + run.parts.value_scales, block.value_scale};
+  const CodedSide values{block.head + run.parts.values, block.head + run.parts.value_scales, block.value_scale,
+                         after.head + run.parts.keys};
+  prefetch(after.head, run.parts.keys);  // scales and mean
   value_sums<S, Values, Rows>(run.values, values, now.integers, rows.value_sums);
 }
 
@@ -171,16 +175,17 @@ template <class S, Format Keys, Format Values, int Rows>
 void attend_rows(const CodedRun& run, const QueryRows& rows) noexcept {
   Weighted<Rows> buffer[2];
   LaneSums<S, Rows> sums;
-  block_scores<S, Keys, Rows>(run, run.blocks[0], rows, buffer[0]);
-  weigh_block<S, Rows>(run, run.blocks[0], rows, buffer[0], nullptr, sums);
+  const auto block = [&](std::size_t i) -> const CodedBlock& { return run.blocks[i < run.count ? i : run.count - 1]; };
+  block_scores<S, Keys, Rows>(run, block(0), block(0), rows, buffer[0]);
+  weigh_block<S, Rows>(run, block(0), rows, buffer[0], nullptr, sums);
   for (std::size_t i = 0; i < run.count; ++i) {
     Weighted<Rows>&now = buffer[i % 2], &next = buffer[(i + 1) % 2];
-    quantize_weighted<S, Values, Rows>(run, run.blocks[i], now);
+    quantize_weighted<S, Values, Rows>(run, block(i), now);
     if (i + 1 < run.count) {
-      block_scores<S, Keys, Rows>(run, run.blocks[i + 1], rows, next);
-      weigh_block<S, Rows>(run, run.blocks[i + 1], rows, next, &now, sums);
+      block_scores<S, Keys, Rows>(run, block(i + 1), block(i), rows, next);
+      weigh_block<S, Rows>(run, block(i + 1), rows, next, &now, sums);
     }
-    block_values<S, Values, Rows>(run, run.blocks[i], rows, now);
+    block_values<S, Values, Rows>(run, block(i), block(i + 2), rows, now);
   }
   for (int r = 0; r < Rows; ++r) rows.sums[r] += S::sum(S::F::load_aligned(sums.lane[r]));
 }

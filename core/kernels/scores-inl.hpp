@@ -84,15 +84,15 @@ struct GroupQuery {
   std::int32_t bias;  // cancels what lookup tables add to the codes
 };
 
-// Integer dot products of `Vectors` vectors of tq4 keys with the queries. Where sums are few, the two nibbles of a byte
-// get sums of their own, to hide the latency of a dot product.
+// Integer dot products of `Vectors` vectors of tq4 keys with the queries. Where sums are few and registers many, the two
+// nibbles of a byte get sums of their own, to hide the latency of a dot product.
 template <class S, int Rows, int Vectors>
 TQ_INLINE inline void dot_nibbles(const std::uint8_t* codes, std::size_t cells, const GroupQuery (&queries)[Rows],
                                   typename S::I::register_type (&sum)[Rows * Vectors]) noexcept {
   using Register = typename S::I::register_type;
   static constexpr Table16 centroids = signed_centroids(S::kNibbleBias);
   constexpr int count = Rows * Vectors;
-  constexpr bool split = count < 8;
+  constexpr bool split = S::kRegisters >= 32 && count < 8;
   const Register table = S::table(centroids);
   Register low_sum[count], high_sum[split ? count : 1];
   unroll<count>([&](auto i) TQ_INLINE {
@@ -170,6 +170,11 @@ template <class S, Format Code, int Rows, int Vectors>
   });
 }
 
+// Asks for memory that will be read soon. Hardware does so only within a page of 4 KiB, about half of a block.
+inline void prefetch(const std::uint8_t* from, std::size_t bytes) noexcept {
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i);
+}
+
 // Scores (64-byte aligned) without the factor of the query and the offset of the block.
 template <class S, Format Code, int Rows>
 void raw_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, float* scores) noexcept {
@@ -183,10 +188,12 @@ void raw_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuery*
     GroupQuery group_queries[Rows];
     for (int r = 0; r < Rows; ++r)
       group_queries[r] = {queries[r].digits + first / 4, -bias * queries[r].group_sums[group]};
+    const std::size_t cells = (end - first + cell_dims - 1) / cell_dims, offset = first / cell_dims * 256;
     for (std::size_t t = 0; t < kBlockTokens; t += vectors * S::kLanes) {
-      add_group_scores<S, Code, Rows, vectors>(
-          keys.codes + first / cell_dims * 256 + t * 4, (end - first + cell_dims - 1) / cell_dims, low_digits,
-          keys.scales + group * kBlockTokens + t, group_queries, group == 0, scores + t);
+      prefetch(keys.next + offset + t * 4 * cells, vectors * S::kLanes * 4 * cells);
+      add_group_scores<S, Code, Rows, vectors>(keys.codes + offset + t * 4, cells, low_digits,
+                                               keys.scales + group * kBlockTokens + t, group_queries, group == 0,
+                                               scores + t);
     }
   }
 }

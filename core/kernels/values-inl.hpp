@@ -203,13 +203,14 @@ void quantize_block(const CodeShape& shape, const BlockScales& scales, const flo
 
 // The chunks of one group of coordinates, from `first` to `end`; all but the last one of a side are whole.
 template <class S, Format Code, int Rows>
-void group_sums(std::size_t first, std::size_t end, const std::uint8_t* all_codes, const WeightDigits (&weights)[Rows],
+void group_sums(std::size_t first, std::size_t end, const CodedSide& values, const WeightDigits (&weights)[Rows],
                 float* sums, std::size_t padded) noexcept {
   using Step = ValueStep<S, Code>;
   constexpr int halves = Code == Format::kTq4 ? 2 : 1;
   constexpr int at_once = value_vectors_at_once<S>(Rows * halves);
   constexpr std::size_t chunk_bytes = 16 * kBlockTokens, quad_bytes = 64, second = 16;
-  const std::uint8_t* codes = all_codes + first / Step::kWidth * chunk_bytes;
+  const std::uint8_t* codes = values.codes + first / Step::kWidth * chunk_bytes;
+  prefetch(values.next + (codes - values.codes), (end - first) / Step::kWidth * chunk_bytes);
   float* to = sums + first;
   const auto add = [&](std::size_t lane, auto vectors) TQ_INLINE {
     value_vectors<S, Code, Rows, vectors, true>(codes + lane * 4, quad_bytes, S::kLanes, weights, to + lane, padded,
@@ -243,12 +244,12 @@ void low_digit_sums(std::size_t first, std::size_t end, const CodedSide& values,
   if (all) {
     WeightDigits low[Rows];
     for (int r = 0; r < Rows; ++r) low[r] = {weights[r].low, weights[r].low_unit * values.offset_scale};
-    return group_sums<S, Code, Rows>(first, end, values.codes, low, sums, padded);
+    return group_sums<S, Code, Rows>(first, end, values, low, sums, padded);
   }
   for (int r = 0; r < Rows; ++r) {
     if (weights[r].low_unit == 0) continue;
     const WeightDigits low[1] = {{weights[r].low, weights[r].low_unit * values.offset_scale}};
-    group_sums<S, Code, 1>(first, end, values.codes, low, sums + r * padded, padded);
+    group_sums<S, Code, 1>(first, end, values, low, sums + r * padded, padded);
   }
 }
 
@@ -260,7 +261,7 @@ void value_sums(const CodeShape& shape, const CodedSide& values, const BlockWeig
     const std::size_t end = first + shape.group < shape.dim ? first + shape.group : shape.dim;
     WeightDigits high[Rows];
     for (int r = 0; r < Rows; ++r) high[r] = {weights[group][r].high, weights[group][r].unit * values.offset_scale};
-    group_sums<S, Code, Rows>(first, end, values.codes, high, sums, padded);
+    group_sums<S, Code, Rows>(first, end, values, high, sums, padded);
     low_digit_sums<S, Code, Rows>(first, end, values, weights[group], sums, padded);
   }
 }
