@@ -1,0 +1,230 @@
+//go:build cgo
+
+package turboquant
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"fmt"
+	"sync"
+	"unsafe"
+)
+
+// AttendOptions are tq_attend_options. Zero values are the library's defaults; QHeads is required. Element types are
+// those of the Buffers.
+type AttendOptions struct {
+	Layer      int
+	QHeads     int       // a multiple of the layer's kv heads; query head h reads kv head h / (QHeads / KVHeads)
+	NonCausal  bool      // a query also sees the tokens after it
+	Scale      float32   // of q . k; 0: 1 / sqrt(key dim)
+	Softcap    float32   // c > 0: logits become c tanh(logit / c); 0: off
+	SinkLogits []float32 // per query head an extra logit that joins the softmax and has no value; nil: none
+	Pool       *Pool     // nil: only the calling goroutine's thread
+}
+
+// AttendItem is one sequence's part of an Attend call. Element (query i, query head h, coordinate j) is at
+// i*QueryTokenStride + h*QueryHeadStride + j; strides that are both 0 mean contiguous [query][query head][dim], and
+// then the Buffer has exactly that many elements.
+//
+// Without NewTokens the queries belong to the last NQuery tokens appended, and each sees the keys up to its own. With
+// NewTokens they belong to NQuery tokens that are not appended yet: query i sees all cached tokens and new tokens 0 to
+// i, these at the precision given. That is the choice for prefill and speculative decoding, and the more accurate one.
+type AttendItem struct {
+	Sequence          *Sequence
+	NQuery            int
+	Query             Buffer
+	Output            Buffer    // [NQuery][QHeads][value dim]; a query that sees nothing gets zeros
+	LogSumExp         []float32 // [NQuery][QHeads], natural logarithm, sink logits included; or nil
+	NewTokens         *KV
+	QueryTokenStride  int
+	QueryHeadStride   int
+	OutputTokenStride int
+	OutputHeadStride  int
+}
+
+// Attend computes softmax(q K^T) V of one layer for a batch of sequences of this cache. It does not change the cache;
+// outputs are written for all items or, on an error found while checking, for none. NaN or infinity in a query gives
+// NaN in its output; in NewTokens it is refused. See tq_attend in turboquant.h.
+//
+// The fastest batches have their queries, outputs and so on in one slice each, cut into items.
+func (c *Cache) Attend(options AttendOptions, items ...AttendItem) error {
+	cache, err := c.acquire()
+	if err != nil {
+		return err
+	}
+	defer c.handle.release()
+	call := attendCall{cache: cache}
+	if err := call.setOptions(c, &options); err != nil {
+		return err
+	}
+	if options.Pool != nil {
+		pool, err := options.Pool.handle.acquire()
+		if err != nil {
+			return err
+		}
+		defer options.Pool.handle.release()
+		call.pool = (*C.tq_pool)(pool)
+	}
+	locked, err := c.lockAll(items)
+	defer unlockAll(items[:locked])
+	if err != nil {
+		return err
+	}
+	if len(items) == 1 {
+		return call.one(&items[0])
+	}
+	return call.many(items)
+}
+
+// lockAll begins reading every item's sequence and returns how many it has begun.
+func (c *Cache) lockAll(items []AttendItem) (int, error) {
+	for i := range items {
+		s := items[i].Sequence
+		if s != nil && s.cache != nil && s.cache != c {
+			return i, invalid("items[%d]: the sequence belongs to another cache", i)
+		}
+		if _, err := s.beginRead(); err != nil {
+			failure := err.(*Error)
+			return i, &Error{failure.Status, fmt.Sprintf("items[%d]: %s", i, failure.Message), failure.closed}
+		}
+	}
+	return len(items), nil
+}
+
+func unlockAll(items []AttendItem) {
+	for i := range items {
+		items[i].Sequence.endRead()
+	}
+}
+
+// attendCall is a call as C wants it, but for the pointers into Go memory.
+type attendCall struct {
+	cache   *C.tq_cache
+	pool    *C.tq_pool
+	sinks   []float32
+	shape   shape
+	qHeads  int
+	options C.tqgo_attend_options
+}
+
+func (call *attendCall) setOptions(c *Cache, o *AttendOptions) error {
+	shape, err := c.shape(o.Layer)
+	if err != nil {
+		return err
+	}
+	qHeads, err := unsigned("q_heads", o.QHeads)
+	if err != nil {
+		return err
+	}
+	if o.SinkLogits != nil && len(o.SinkLogits) != o.QHeads {
+		return invalid("SinkLogits has %d elements; expected one per query head, %d", len(o.SinkLogits), o.QHeads)
+	}
+	call.sinks, call.shape, call.qHeads = o.SinkLogits, shape, o.QHeads
+	call.options = C.tqgo_attend_options{
+		layer:        C.uint32_t(o.Layer),
+		q_heads:      qHeads,
+		query_dtype:  C.TQ_F32,
+		output_dtype: C.TQ_F32,
+		causal:       flag(!o.NonCausal),
+		scale:        C.float(o.Scale),
+		softcap:      C.float(o.Softcap),
+	}
+	return nil
+}
+
+// setTypes takes the element types of the first item.
+func (call *attendCall) setTypes(item *AttendItem) {
+	call.options.query_dtype = C.uint32_t(item.Query.dtype)
+	call.options.output_dtype = C.uint32_t(item.Output.dtype)
+}
+
+// convert checks one item and returns what is no pointer in it.
+func (call *attendCall) convert(item *AttendItem) (C.tqgo_item, error) {
+	query := tensor{"Query", item.Query, item.NQuery, call.qHeads, call.shape.keyDim, item.QueryTokenStride,
+		item.QueryHeadStride}
+	output := tensor{"Output", item.Output, item.NQuery, call.qHeads, call.shape.valueDim, item.OutputTokenStride,
+		item.OutputHeadStride}
+	if err := query.check(); err != nil {
+		return C.tqgo_item{}, err
+	}
+	if err := output.check(); err != nil {
+		return C.tqgo_item{}, err
+	}
+	if n, ok := product(item.NQuery, call.qHeads); item.LogSumExp != nil && (!ok || n != len(item.LogSumExp)) {
+		return C.tqgo_item{}, invalid("LogSumExp has %d elements; expected [%d][%d]", len(item.LogSumExp), item.NQuery,
+			call.qHeads)
+	}
+	if query, output := call.options.query_dtype, call.options.output_dtype; query != C.uint32_t(item.Query.dtype) ||
+		output != C.uint32_t(item.Output.dtype) {
+		return C.tqgo_item{}, invalid("Query is %v and Output is %v, but those of items[0] are %v and %v",
+			item.Query.dtype, item.Output.dtype, DType(query), DType(output))
+	}
+	c := C.tqgo_item{
+		sequence:            item.Sequence.id,
+		n_query:             C.size_t(item.NQuery),
+		query_token_stride:  C.size_t(item.QueryTokenStride),
+		query_head_stride:   C.size_t(item.QueryHeadStride),
+		output_token_stride: C.size_t(item.OutputTokenStride),
+		output_head_stride:  C.size_t(item.OutputHeadStride),
+	}
+	if item.NewTokens != nil {
+		if err := item.NewTokens.checkBoth(call.shape); err != nil {
+			return C.tqgo_item{}, err
+		}
+		c.new_tokens = item.NewTokens.fields()
+	}
+	return c, nil
+}
+
+// one needs no memory but the stack: the pointers of a single item are arguments.
+func (call *attendCall) one(item *AttendItem) error {
+	call.setTypes(item)
+	fields, err := call.convert(item)
+	if err != nil {
+		return err
+	}
+	var fresh KV
+	if item.NewTokens != nil {
+		fresh = *item.NewTokens
+	}
+	failure := newError()
+	status := C.tqgo_attend_one(call.cache, &call.options, call.pool, floats(call.sinks), &fields, item.Query.bytes(),
+		item.Output.bytes(), floats(item.LogSumExp), fresh.Keys.bytes(), fresh.Values.bytes(), &failure)
+	return check(status, &failure)
+}
+
+// batch is what a call with several items needs beside the stack; used again and again.
+type batch struct {
+	items     []C.tqgo_item
+	addresses []C.tqgo_addresses
+	scratch   []C.uint64_t
+	pins      pins
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func (call *attendCall) many(items []AttendItem) error {
+	if len(items) != 0 {
+		call.setTypes(&items[0])
+	}
+	b := batches.Get().(*batch)
+	defer batches.Put(b)
+	defer b.pins.unpin()
+	b.items, b.addresses = b.items[:0], b.addresses[:0]
+	for i := range items {
+		fields, err := call.convert(&items[i])
+		if err != nil {
+			return invalid("items[%d]: %s", i, err.(*Error).Message)
+		}
+		b.items = append(b.items, fields)
+		b.addresses = append(b.addresses, b.pins.pin(&items[i]))
+	}
+	if words := len(items) * C.TQGO_SCRATCH_BYTES / 8; len(b.scratch) < words {
+		b.scratch = make([]C.uint64_t, words)
+	}
+	failure := newError()
+	status := C.tqgo_attend_many(call.cache, &call.options, call.pool, floats(call.sinks), unsafe.SliceData(b.items),
+		unsafe.SliceData(b.addresses), C.size_t(len(items)), unsafe.SliceData(b.scratch), &failure)
+	return check(status, &failure)
+}
