@@ -130,9 +130,10 @@ func (r *Rows) check(dim int) error {
 
 // Encode returns the codes of all rows. See EncodeInto.
 func (c *Codec) Encode(rows Rows) ([]byte, error) {
-	if c == nil {
-		return nil, invalid("codec is nil")
+	if _, err := c.acquire(); err != nil {
+		return nil, err
 	}
+	defer c.handle.release()
 	if err := rows.check(c.headDim); err != nil {
 		return nil, err
 	}
@@ -162,9 +163,10 @@ func (c *Codec) EncodeInto(codes []byte, rows Rows) error {
 
 // Decode returns vectors first to first + count - 1 of codes as f32. See DecodeInto.
 func (c *Codec) Decode(codes []byte, first, count int) ([]float32, error) {
-	if c == nil {
-		return nil, invalid("codec is nil")
+	if _, err := c.acquire(); err != nil {
+		return nil, err
 	}
+	defer c.handle.release()
 	needed, ok := product(max(count, 0), c.headDim)
 	if !ok || count > 0 && c.EncodedBytes(count) > len(codes) { // before allocating for a count that cannot be right
 		return nil, invalid("count is %d, but codes has only %d bytes", count, len(codes))

@@ -34,9 +34,7 @@ func debugDestroyed(object unsafe.Pointer) {
 }
 
 func debugCollect(object unsafe.Pointer) {
-	for range 2 { // cleanups may run side by side, so one that was found dead with the witness may end after it
-		collectUntilCleaned()
-	}
+	collectUntilCleaned()
 	collected.Lock()
 	defer collected.Unlock()
 	if collected.objects[object] {

@@ -52,7 +52,9 @@ type Error struct {
 }
 
 // Error returns the message and the name of the status.
-func (e *Error) Error() string { return fmt.Sprintf("turboquant: %s (%v)", e.Message, e.Status) }
+func (e *Error) Error() string {
+	return fmt.Sprintf("turboquant: %s (%s)", e.Message, e.Status.String())
+}
 
 // Is tells errors.Is that e matches its own Status and, if a handle was closed, ErrClosed.
 func (e *Error) Is(target error) bool {

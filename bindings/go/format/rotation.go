@@ -38,16 +38,6 @@ func (r *rotation) undo(y []float32) {
 	}
 }
 
-// apply replaces the row x by R(x).
-func (r *rotation) apply(x []float32) {
-	for j, value := range x {
-		x[j] = math.Float32frombits(math.Float32bits(value) ^ r.flips[j])
-	}
-	for first := 0; first < len(x); first += r.n {
-		transform(x[first : first+r.n])
-	}
-}
-
 // transform adds and subtracts in the documented order; there is nothing to fuse.
 func transform(x []float32) {
 	for h := 1; h < len(x); h *= 2 {

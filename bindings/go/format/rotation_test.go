@@ -1,6 +1,7 @@
 package format
 
 import (
+	"math"
 	"testing"
 
 	"github.com/libturboquant/libturboquant/bindings/go/internal/golden"
@@ -40,5 +41,15 @@ func TestUndoIsTheInverse(t *testing.T) {
 		if difference := golden.Difference(row, want); difference != "" {
 			t.Errorf("dim %d: %s", dim, difference)
 		}
+	}
+}
+
+// apply replaces the row x by R(x).
+func (r *rotation) apply(x []float32) {
+	for j, value := range x {
+		x[j] = math.Float32frombits(math.Float32bits(value) ^ r.flips[j])
+	}
+	for first := 0; first < len(x); first += r.n {
+		transform(x[first : first+r.n])
 	}
 }
