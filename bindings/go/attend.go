@@ -54,27 +54,35 @@ func (c *Cache) Attend(options AttendOptions, items ...AttendItem) error {
 		return err
 	}
 	defer c.handle.release()
-	call := attendCall{cache: cache}
+	call := attendCall{cache: cache, sinks: options.SinkLogits}
 	if err := call.setOptions(c, &options); err != nil {
 		return err
 	}
-	if options.Pool != nil {
-		pool, err := options.Pool.handle.acquire()
-		if err != nil {
-			return err
-		}
-		defer options.Pool.handle.release()
-		call.pool = (*C.tq_pool)(pool)
+	if options.Pool == nil {
+		return call.lockAndRun(c, items)
 	}
-	locked, err := c.lockAll(items)
-	defer unlockAll(items[:locked])
+	return call.withPool(c, options.Pool, items)
+}
+
+func (call *attendCall) withPool(c *Cache, p *Pool, items []AttendItem) error {
+	pool, err := p.handle.acquire()
 	if err != nil {
 		return err
 	}
-	if len(items) == 1 {
-		return call.one(&items[0])
+	defer p.handle.release()
+	call.pool = (*C.tq_pool)(pool)
+	return call.lockAndRun(c, items)
+}
+
+func (call *attendCall) lockAndRun(c *Cache, items []AttendItem) error {
+	locked, err := c.lockAll(items)
+	if err == nil && len(items) == 1 {
+		err = call.one(&items[0])
+	} else if err == nil {
+		err = call.many(items)
 	}
-	return call.many(items)
+	unlockAll(items[:locked])
+	return err
 }
 
 // lockAll begins reading every item's sequence and returns how many it has begun.
@@ -120,7 +128,7 @@ func (call *attendCall) setOptions(c *Cache, o *AttendOptions) error {
 	if o.SinkLogits != nil && len(o.SinkLogits) != o.QHeads {
 		return invalid("SinkLogits has %d elements; expected one per query head, %d", len(o.SinkLogits), o.QHeads)
 	}
-	call.sinks, call.shape, call.qHeads = o.SinkLogits, shape, o.QHeads
+	call.shape, call.qHeads = shape, o.QHeads
 	call.options = C.tqgo_attend_options{
 		layer:        C.uint32_t(o.Layer),
 		q_heads:      qHeads,
@@ -139,58 +147,57 @@ func (call *attendCall) setTypes(item *AttendItem) {
 	call.options.output_dtype = C.uint32_t(item.Output.dtype)
 }
 
-// convert checks one item and returns what is no pointer in it.
-func (call *attendCall) convert(item *AttendItem) (C.tqgo_item, error) {
-	query := tensor{"Query", item.Query, item.NQuery, call.qHeads, call.shape.keyDim, item.QueryTokenStride,
-		item.QueryHeadStride}
-	output := tensor{"Output", item.Output, item.NQuery, call.qHeads, call.shape.valueDim, item.OutputTokenStride,
-		item.OutputHeadStride}
-	if err := query.check(); err != nil {
-		return C.tqgo_item{}, err
+// convert checks one item and writes what is no pointer in it to c.
+func (call *attendCall) convert(item *AttendItem, c *C.tqgo_item) error {
+	query := tensor{name: "Query", count: item.NQuery, heads: call.qHeads, dim: call.shape.keyDim,
+		tokenStride: item.QueryTokenStride, headStride: item.QueryHeadStride}
+	if err := item.Query.holds(query); err != nil {
+		return err
 	}
-	if err := output.check(); err != nil {
-		return C.tqgo_item{}, err
+	output := tensor{name: "Output", count: item.NQuery, heads: call.qHeads, dim: call.shape.valueDim,
+		tokenStride: item.OutputTokenStride, headStride: item.OutputHeadStride}
+	if err := item.Output.holds(output); err != nil {
+		return err
 	}
-	if n, ok := product(item.NQuery, call.qHeads); item.LogSumExp != nil && (!ok || n != len(item.LogSumExp)) {
-		return C.tqgo_item{}, invalid("LogSumExp has %d elements; expected [%d][%d]", len(item.LogSumExp), item.NQuery,
-			call.qHeads)
+	if n, ok := product(item.NQuery, call.qHeads, 1); item.LogSumExp != nil && (!ok || n != len(item.LogSumExp)) {
+		return invalid("LogSumExp has %d elements; expected [%d][%d]", len(item.LogSumExp), item.NQuery, call.qHeads)
 	}
 	if query, output := call.options.query_dtype, call.options.output_dtype; query != C.uint32_t(item.Query.dtype) ||
 		output != C.uint32_t(item.Output.dtype) {
-		return C.tqgo_item{}, invalid("Query is %v and Output is %v, but those of items[0] are %v and %v",
-			item.Query.dtype, item.Output.dtype, DType(query), DType(output))
+		return invalid("Query is %v and Output is %v, but those of items[0] are %v and %v", item.Query.dtype,
+			item.Output.dtype, DType(query), DType(output))
 	}
-	c := C.tqgo_item{
-		sequence:            item.Sequence.id,
-		n_query:             C.size_t(item.NQuery),
-		query_token_stride:  C.size_t(item.QueryTokenStride),
-		query_head_stride:   C.size_t(item.QueryHeadStride),
-		output_token_stride: C.size_t(item.OutputTokenStride),
-		output_head_stride:  C.size_t(item.OutputHeadStride),
+	c.sequence = item.Sequence.id
+	c.n_query = C.size_t(item.NQuery)
+	c.query_token_stride = C.size_t(item.QueryTokenStride)
+	c.query_head_stride = C.size_t(item.QueryHeadStride)
+	c.output_token_stride = C.size_t(item.OutputTokenStride)
+	c.output_head_stride = C.size_t(item.OutputHeadStride)
+	c.new_tokens.given = 0
+	if item.NewTokens == nil {
+		return nil
 	}
-	if item.NewTokens != nil {
-		if err := item.NewTokens.checkBoth(call.shape); err != nil {
-			return C.tqgo_item{}, err
-		}
-		c.new_tokens = item.NewTokens.fields()
+	if err := item.NewTokens.checkBoth(call.shape); err != nil {
+		return err
 	}
-	return c, nil
+	item.NewTokens.convert(&c.new_tokens)
+	return nil
 }
 
 // one needs no memory but the stack: the pointers of a single item are arguments.
 func (call *attendCall) one(item *AttendItem) error {
 	call.setTypes(item)
-	fields, err := call.convert(item)
-	if err != nil {
+	var fields C.tqgo_item
+	if err := call.convert(item, &fields); err != nil {
 		return err
 	}
-	var fresh KV
+	var keys, values *C.uint8_t
 	if item.NewTokens != nil {
-		fresh = *item.NewTokens
+		keys, values = item.NewTokens.Keys.bytes(), item.NewTokens.Values.bytes()
 	}
 	failure := newError()
 	status := C.tqgo_attend_one(call.cache, &call.options, call.pool, floats(call.sinks), &fields, item.Query.bytes(),
-		item.Output.bytes(), floats(item.LogSumExp), fresh.Keys.bytes(), fresh.Values.bytes(), &failure)
+		item.Output.bytes(), floats(item.LogSumExp), keys, values, &failure)
 	return check(status, &failure)
 }
 
@@ -213,11 +220,10 @@ func (call *attendCall) many(items []AttendItem) error {
 	defer b.pins.unpin()
 	b.items, b.addresses = b.items[:0], b.addresses[:0]
 	for i := range items {
-		fields, err := call.convert(&items[i])
-		if err != nil {
+		b.items = append(b.items, C.tqgo_item{})
+		if err := call.convert(&items[i], &b.items[i]); err != nil {
 			return invalid("items[%d]: %s", i, err.(*Error).Message)
 		}
-		b.items = append(b.items, fields)
 		b.addresses = append(b.addresses, b.pins.pin(&items[i]))
 	}
 	if words := len(items) * C.TQGO_SCRATCH_BYTES / 8; len(b.scratch) < words {

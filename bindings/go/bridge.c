@@ -1,5 +1,18 @@
 #include "bridge.h"
 
+/* The structs as their init functions leave them. Copying one costs less than a call, of which Attend would make four. */
+static tq_kv empty_kv;
+static tq_kv_out empty_kv_out;
+static tq_attend_options default_attend_options;
+static tq_attend_item empty_attend_item;
+
+void tqgo_init(void) {
+  tq_kv_init(&empty_kv, sizeof empty_kv);
+  tq_kv_out_init(&empty_kv_out, sizeof empty_kv_out);
+  tq_attend_options_init(&default_attend_options, sizeof default_attend_options);
+  tq_attend_item_init(&empty_attend_item, sizeof empty_attend_item);
+}
+
 tq_status tqgo_encode(const tq_codec* codec, const uint8_t* vectors, uint32_t dtype, size_t stride, size_t count,
                       uint8_t* codes, size_t codes_size, tq_error* err) {
   return tq_encode(codec, vectors, dtype, stride, count, codes, codes_size, err);
@@ -27,8 +40,7 @@ tq_status tqgo_cache_create(uint32_t layer_count, const tq_layer_options* layers
 }
 
 static tq_kv kv_of(const tqgo_kv* given, const void* keys, const void* values) {
-  tq_kv kv;
-  tq_kv_init(&kv, sizeof kv);
+  tq_kv kv = empty_kv;
   kv.dtype = given->dtype;
   kv.count = given->count;
   kv.keys = keys;
@@ -48,8 +60,7 @@ tq_status tqgo_append(tq_cache* cache, tq_sequence sequence, uint32_t layer, con
 
 tq_status tqgo_read(const tq_cache* cache, tq_sequence sequence, uint32_t layer, size_t first, const tqgo_kv* kv,
                     uint8_t* keys, uint8_t* values, tq_error* err) {
-  tq_kv_out out;
-  tq_kv_out_init(&out, sizeof out);
+  tq_kv_out out = empty_kv_out;
   out.dtype = kv->dtype;
   out.keys = keys;
   out.values = values;
@@ -61,8 +72,7 @@ tq_status tqgo_read(const tq_cache* cache, tq_sequence sequence, uint32_t layer,
 }
 
 static tq_attend_options options_of(const tqgo_attend_options* given, tq_pool* pool, const float* sink_logits) {
-  tq_attend_options options;
-  tq_attend_options_init(&options, sizeof options);
+  tq_attend_options options = default_attend_options;
   options.layer = given->layer;
   options.q_heads = given->q_heads;
   options.query_dtype = given->query_dtype;
@@ -77,8 +87,7 @@ static tq_attend_options options_of(const tqgo_attend_options* given, tq_pool* p
 
 static tq_attend_item item_of(const tqgo_item* given, const void* query, void* output, float* log_sum_exp,
                               const tq_kv* new_tokens) {
-  tq_attend_item item;
-  tq_attend_item_init(&item, sizeof item);
+  tq_attend_item item = empty_attend_item;
   item.sequence = given->sequence;
   item.n_query = given->n_query;
   item.query = query;
@@ -96,7 +105,8 @@ tq_status tqgo_attend_one(const tq_cache* cache, const tqgo_attend_options* opti
                           const float* sink_logits, const tqgo_item* item, const uint8_t* query, uint8_t* output,
                           float* log_sum_exp, const uint8_t* new_keys, const uint8_t* new_values, tq_error* err) {
   const tq_attend_options own = options_of(options, pool, sink_logits);
-  const tq_kv new_tokens = kv_of(&item->new_tokens, new_keys, new_values);
+  tq_kv new_tokens;
+  if (item->new_tokens.given) new_tokens = kv_of(&item->new_tokens, new_keys, new_values);
   const tq_attend_item one = item_of(item, query, output, log_sum_exp, &new_tokens);
   return tq_attend(cache, &own, &one, 1, err);
 }
@@ -109,7 +119,8 @@ tq_status tqgo_attend_many(const tq_cache* cache, const tqgo_attend_options* opt
   tq_kv* new_tokens = (tq_kv*)(all + count);
   for (size_t i = 0; i < count; ++i) {
     const tqgo_addresses* at = addresses + i;
-    new_tokens[i] = kv_of(&items[i].new_tokens, (const void*)at->keys, (const void*)at->values);
+    if (items[i].new_tokens.given)
+      new_tokens[i] = kv_of(&items[i].new_tokens, (const void*)at->keys, (const void*)at->values);
     all[i] = item_of(items + i, (const void*)at->query, (void*)at->output, (float*)at->log_sum_exp, new_tokens + i);
   }
   return tq_attend(cache, &own, all, count, err);

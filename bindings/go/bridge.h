@@ -35,6 +35,9 @@ typedef struct tqgo_addresses {
   uintptr_t query, output, log_sum_exp, keys, values;
 } tqgo_addresses;
 
+/* Fills the templates that the other functions copy: once, before any of them. */
+void tqgo_init(void);
+
 tq_status tqgo_encode(const tq_codec* codec, const uint8_t* vectors, uint32_t dtype, size_t stride, size_t count,
                       uint8_t* codes, size_t codes_size, tq_error* err);
 tq_status tqgo_decode(const tq_codec* codec, const uint8_t* codes, size_t codes_size, size_t first, size_t count,

@@ -69,12 +69,14 @@ func (b Buffer) DType() DType { return b.dtype }
 
 func (b Buffer) bytes() *C.uint8_t { return (*C.uint8_t)(b.data) }
 
-// check refuses what would make the library read elements of another size than the slice has.
-func (b Buffer) check(name string) error {
+// holds refuses a Buffer that does not hold the elements of t, or whose elements are of another size than the library
+// will read.
+func (b *Buffer) holds(t tensor) error {
 	if b.element == 2 && b.dtype != F16 && b.dtype != BF16 {
-		return invalid("%s: 16-bit numbers cannot be %v; expected f16 or bf16", name, b.dtype)
+		return invalid("%s: 16-bit numbers cannot be %v; expected f16 or bf16", t.name, b.dtype)
 	}
-	return nil
+	t.len = b.len
+	return t.check()
 }
 
 func floats(x []float32) *C.float { return (*C.float)(unsafe.SliceData(x)) }

@@ -121,11 +121,11 @@ type Rows struct {
 }
 
 func (r *Rows) check(dim int) error {
-	vectors := tensor{name: "vectors", data: r.Data, count: r.Count, heads: 1, dim: dim, tokenStride: r.Stride}
+	vectors := tensor{name: "vectors", count: r.Count, heads: 1, dim: dim, tokenStride: r.Stride}
 	if r.Stride != 0 {
 		vectors.headStride = dim
 	}
-	return vectors.check()
+	return r.Data.holds(vectors)
 }
 
 // Encode returns the codes of all rows. See EncodeInto.
@@ -167,7 +167,7 @@ func (c *Codec) Decode(codes []byte, first, count int) ([]float32, error) {
 		return nil, err
 	}
 	defer c.handle.release()
-	needed, ok := product(max(count, 0), c.headDim)
+	needed, ok := product(max(count, 0), c.headDim, 1)
 	if !ok || count > 0 && c.EncodedBytes(count) > len(codes) { // before allocating for a count that cannot be right
 		return nil, invalid("count is %d, but codes has only %d bytes", count, len(codes))
 	}
@@ -242,7 +242,7 @@ func (c *Codec) Scores(scores []float32, codes []byte, count int, queries []floa
 		return invalid("count is %d; expected 0 or more", count)
 	}
 	n := len(queries) / c.headDim
-	if pairs, ok := product(n, count); !ok || pairs != len(scores) {
+	if pairs, ok := product(n, count, 1); !ok || pairs != len(scores) {
 		return invalid("scores has %d elements; expected [%d][%d]", len(scores), n, count)
 	}
 	failure := newError()

@@ -162,24 +162,24 @@ func inParallel(n int, f func(i int)) {
 func TestManyWritersOfOneSequence(t *testing.T) {
 	layer := turboquant.NewLayerOptions(1, 64)
 	sequence := newSequence(t, newCache(t, layer))
-	kv := tokens(layer, 64, 1)
-	var appended, busy atomic.Int64
-	for round := 0; round < 200 && (busy.Load() == 0 || appended.Load() < 100); round++ {
+	kv := tokens(layer, 1024, 1)
+	var busy atomic.Int64
+	for round := 0; round < 500 && busy.Load() < 10; round++ {
+		var appended atomic.Int64
 		inParallel(4, func(int) {
-			for range 10 {
-				switch err := sequence.Append(0, kv); {
-				case err == nil:
-					appended.Add(64)
-				case errors.Is(err, turboquant.ErrBusy):
-					busy.Add(1)
-				default:
-					t.Error(err)
-				}
+			switch err := sequence.Append(0, kv); {
+			case err == nil:
+				appended.Add(1024)
+			case errors.Is(err, turboquant.ErrBusy):
+				busy.Add(1)
+			default:
+				t.Error(err)
 			}
 		})
-	}
-	if length := value[int](t)(sequence.Length(0)); length != int(appended.Load()) || length == 0 {
-		t.Errorf("%d tokens, but %d were appended", length, appended.Load())
+		if length := value[int](t)(sequence.Length(0)); length != int(appended.Load()) || length == 0 {
+			t.Fatalf("%d tokens, but %d were appended", length, appended.Load())
+		}
+		must(t, sequence.Truncate(0))
 	}
 	if busy.Load() == 0 {
 		t.Error("four writers at once never met")

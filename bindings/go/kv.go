@@ -43,14 +43,13 @@ func (kv *KV) checkPresent(layer shape) error {
 }
 
 func (kv *KV) checkKeys(layer shape) error {
-	keys := tensor{"keys", kv.Keys, kv.Count, layer.kvHeads, layer.keyDim, kv.KeyTokenStride, kv.KeyHeadStride}
-	return keys.check()
+	return kv.Keys.holds(tensor{name: "keys", count: kv.Count, heads: layer.kvHeads, dim: layer.keyDim,
+		tokenStride: kv.KeyTokenStride, headStride: kv.KeyHeadStride})
 }
 
 func (kv *KV) checkValues(layer shape) error {
-	values := tensor{"values", kv.Values, kv.Count, layer.kvHeads, layer.valueDim, kv.ValueTokenStride,
-		kv.ValueHeadStride}
-	return values.check()
+	return kv.Values.holds(tensor{name: "values", count: kv.Count, heads: layer.kvHeads, dim: layer.valueDim,
+		tokenStride: kv.ValueTokenStride, headStride: kv.ValueHeadStride})
 }
 
 func (kv *KV) checkTypes() error {
@@ -60,15 +59,13 @@ func (kv *KV) checkTypes() error {
 	return nil
 }
 
-// fields are those of the C struct, after a check.
-func (kv *KV) fields() C.tqgo_kv {
-	return C.tqgo_kv{
-		count:              C.size_t(kv.Count),
-		key_token_stride:   C.size_t(kv.KeyTokenStride),
-		key_head_stride:    C.size_t(kv.KeyHeadStride),
-		value_token_stride: C.size_t(kv.ValueTokenStride),
-		value_head_stride:  C.size_t(kv.ValueHeadStride),
-		dtype:              C.uint32_t(max(kv.Keys.dtype, kv.Values.dtype)), // an absent one is 0
-		given:              1,
-	}
+// convert writes the fields of the C struct that are no pointers, after a check.
+func (kv *KV) convert(c *C.tqgo_kv) {
+	c.count = C.size_t(kv.Count)
+	c.key_token_stride = C.size_t(kv.KeyTokenStride)
+	c.key_head_stride = C.size_t(kv.KeyHeadStride)
+	c.value_token_stride = C.size_t(kv.ValueTokenStride)
+	c.value_head_stride = C.size_t(kv.ValueHeadStride)
+	c.dtype = C.uint32_t(max(kv.Keys.dtype, kv.Values.dtype)) // an absent one is 0
+	c.given = 1
 }

@@ -39,8 +39,16 @@ package turboquant
 #cgo nocallback tq_sequence_length
 #cgo noescape tq_cache_stats
 #cgo nocallback tq_cache_stats
+#cgo noescape tq_cache_statistics_init
+#cgo nocallback tq_cache_statistics_init
+#cgo noescape tq_codec_vector_bytes
+#cgo nocallback tq_codec_vector_bytes
+#cgo noescape tq_codec_encoded_bytes
+#cgo nocallback tq_codec_encoded_bytes
 */
 import "C"
+
+func init() { C.tqgo_init() }
 
 // Version returns the version of the loaded library, such as "0.1.0".
 func Version() string { return C.GoString(C.tq_version_string()) }

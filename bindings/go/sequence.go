@@ -187,7 +187,8 @@ func (s *Sequence) Append(layer int, kv KV) error {
 	if err := kv.checkBoth(shape); err != nil {
 		return err
 	}
-	fields := kv.fields()
+	var fields C.tqgo_kv
+	kv.convert(&fields)
 	failure := newError()
 	status := C.tqgo_append(cache, s.id, C.uint32_t(layer), &fields, kv.Keys.bytes(), kv.Values.bytes(), &failure)
 	return check(status, &failure)
@@ -211,7 +212,8 @@ func (s *Sequence) Read(layer, first int, kv KV) error {
 	if err := kv.checkPresent(shape); err != nil {
 		return err
 	}
-	fields := kv.fields()
+	var fields C.tqgo_kv
+	kv.convert(&fields)
 	failure := newError()
 	status := C.tqgo_read(cache, s.id, C.uint32_t(layer), C.size_t(first), &fields, kv.Keys.bytes(), kv.Values.bytes(),
 		&failure)

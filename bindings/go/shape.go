@@ -21,10 +21,10 @@ func unsigned(name string, value int) (C.uint32_t, error) {
 	return C.uint32_t(value), nil
 }
 
-// tensor is [count][heads][dim] numbers in a buffer. Strides count elements; both 0 stand for contiguous rows.
+// tensor is [count][heads][dim] numbers among len. Strides count elements; both 0 stand for contiguous rows.
 type tensor struct {
 	name                    string
-	data                    Buffer
+	len                     int
 	count, heads, dim       int
 	tokenStride, headStride int
 }
@@ -34,12 +34,9 @@ func (t *tensor) check() error {
 	if t.count < 0 {
 		return invalid("%s: count is %d; expected 0 or more", t.name, t.count)
 	}
-	if err := t.data.check(t.name); err != nil {
-		return err
-	}
 	if t.tokenStride == 0 && t.headStride == 0 {
-		if needed, ok := product(t.count, t.heads, t.dim); !ok || needed != t.data.len {
-			return invalid("%s has %d elements; expected [%d][%d][%d]", t.name, t.data.len, t.count, t.heads, t.dim)
+		if needed, ok := product(t.count, t.heads, t.dim); !ok || needed != t.len {
+			return invalid("%s has %d elements; expected [%d][%d][%d]", t.name, t.len, t.count, t.heads, t.dim)
 		}
 		return nil
 	}
@@ -54,24 +51,18 @@ func (t *tensor) checkStrides() error {
 	if t.count == 0 || t.heads == 0 {
 		return nil
 	}
-	tokens, ok1 := product(t.count-1, t.tokenStride)
-	heads, ok2 := product(t.heads-1, t.headStride)
-	if !ok1 || !ok2 || tokens > t.data.len || heads > t.data.len || t.dim > t.data.len-tokens-heads {
+	tokens, ok1 := product(t.count-1, t.tokenStride, 1)
+	heads, ok2 := product(t.heads-1, t.headStride, 1)
+	if !ok1 || !ok2 || tokens > t.len || heads > t.len || t.dim > t.len-tokens-heads {
 		return invalid("%s has %d elements, but strides %d and %d reach beyond them at %d tokens of %d heads",
-			t.name, t.data.len, t.tokenStride, t.headStride, t.count, t.heads)
+			t.name, t.len, t.tokenStride, t.headStride, t.count, t.heads)
 	}
 	return nil
 }
 
 // product multiplies numbers that are not negative; false if the result does not fit.
-func product(factors ...int) (int, bool) {
-	result := uint64(1)
-	for _, factor := range factors {
-		high, low := bits.Mul64(result, uint64(factor))
-		if high != 0 || low > math.MaxInt {
-			return 0, false
-		}
-		result = low
-	}
-	return int(result), true
+func product(a, b, c int) (int, bool) {
+	high1, low := bits.Mul64(uint64(a), uint64(b))
+	high2, low := bits.Mul64(low, uint64(c))
+	return int(low), high1|high2 == 0 && low <= math.MaxInt
 }
