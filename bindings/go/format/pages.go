@@ -119,7 +119,7 @@ func (p *Pages) checkHeaders(page []byte) error {
 			return corrupt("kv head %d: bytes 2 and 3 of the header are %d and %d; expected 0", h, header[2], header[3])
 		}
 		mean := math.Float32frombits(binary.LittleEndian.Uint32(header[4:]))
-		if !(mean >= 0 && mean <= math.MaxFloat32) || mean != 0 && !p.centred {
+		if math.Signbit(float64(mean)) || !(mean <= math.MaxFloat32) || mean != 0 && !p.centred {
 			return corrupt("kv head %d: the scale of the mean is %g", h, mean)
 		}
 	}
