@@ -1,6 +1,6 @@
 #include "bridge.h"
 
-/* The structs as their init functions leave them. Copying one costs less than a call, of which Attend would make four. */
+/* The structs as their init functions leave them. Copying one costs less than a call; Attend would make four. */
 static tq_kv empty_kv;
 static tq_kv_out empty_kv_out;
 static tq_attend_options default_attend_options;

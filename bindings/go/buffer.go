@@ -69,11 +69,18 @@ func (b Buffer) DType() DType { return b.dtype }
 
 func (b Buffer) bytes() *C.uint8_t { return (*C.uint8_t)(b.data) }
 
-// holds refuses a Buffer that does not hold the elements of t, or whose elements are of another size than the library
-// will read.
-func (b *Buffer) holds(t tensor) error {
+// check refuses elements of another size than the library would read.
+func (b *Buffer) check(name string) error {
 	if b.element == 2 && b.dtype != F16 && b.dtype != BF16 {
-		return invalid("%s: 16-bit numbers cannot be %v; expected f16 or bf16", t.name, b.dtype)
+		return invalid("%s: 16-bit numbers cannot be %v; expected f16 or bf16", name, b.dtype)
+	}
+	return nil
+}
+
+// holds refuses a Buffer that does not have the elements of t.
+func (b *Buffer) holds(t tensor) error {
+	if err := b.check(t.name); err != nil {
+		return err
 	}
 	t.len = b.len
 	return t.check()

@@ -215,7 +215,7 @@ func TestBadTokensAreRefused(t *testing.T) {
 		{change(func(kv *turboquant.KV) { kv.KeyTokenStride, kv.KeyHeadStride = 32, 300 }), "reach beyond"},
 		{change(func(kv *turboquant.KV) { kv.KeyTokenStride, kv.KeyHeadStride = math.MaxInt, math.MaxInt }), "reach beyond"},
 		{change(func(kv *turboquant.KV) { kv.ValueTokenStride, kv.ValueHeadStride = -64, -32 }), "values: token stride -64"},
-		{change(func(kv *turboquant.KV) { kv.Keys = turboquant.Float32(nan) }), "5"},
+		{change(func(kv *turboquant.KV) { kv.Keys = turboquant.Float32(nan) }), "keys[token 3, head 1, coordinate 5] is inf"},
 		{turboquant.KV{}, "dtype is 0"},
 	} {
 		refused(t, sequence.Append(0, c.kv), turboquant.ErrInvalidArgument, c.words)
@@ -223,8 +223,8 @@ func TestBadTokensAreRefused(t *testing.T) {
 	refused(t, sequence.Append(1, tokens(layer, 1, 1)), turboquant.ErrInvalidArgument, "layer is 1")
 	refused(t, sequence.Append(-1, tokens(layer, 1, 1)), turboquant.ErrInvalidArgument, "layer is -1")
 	refused(t, sequence.Truncate(-1), turboquant.ErrInvalidArgument, "length is -1")
-	refused(t, sequence.Truncate(9), turboquant.ErrInvalidArgument, "9")
-	refused(t, sequence.Read(0, 1, tokens(layer, 8, 1)), turboquant.ErrInvalidArgument, "8")
+	refused(t, sequence.Truncate(9), turboquant.ErrInvalidArgument, "length: 9, but")
+	refused(t, sequence.Read(0, 1, tokens(layer, 8, 1)), turboquant.ErrInvalidArgument, "holds 8 tokens")
 	refused(t, sequence.Read(0, -1, tokens(layer, 8, 1)), turboquant.ErrInvalidArgument, "first is -1")
 	refused(t, sequence.Read(2, 0, tokens(layer, 8, 1)), turboquant.ErrInvalidArgument, "layer is 2")
 	refused(t, sequence.Read(0, 0, turboquant.KV{Count: 1}), turboquant.ErrInvalidArgument, "both absent")

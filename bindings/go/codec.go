@@ -121,11 +121,29 @@ type Rows struct {
 }
 
 func (r *Rows) check(dim int) error {
-	vectors := tensor{name: "vectors", count: r.Count, heads: 1, dim: dim, tokenStride: r.Stride}
-	if r.Stride != 0 {
-		vectors.headStride = dim
+	if r.Count < 0 {
+		return invalid("count is %d; expected 0 or more", r.Count)
 	}
-	return r.Data.holds(vectors)
+	if err := r.Data.check("vectors"); err != nil {
+		return err
+	}
+	if r.Stride == 0 {
+		if needed, ok := product(r.Count, dim, 1); !ok || needed != r.Data.len {
+			return invalid("vectors has %d elements; expected [%d][%d]", r.Data.len, r.Count, dim)
+		}
+		return nil
+	}
+	if r.Stride < dim {
+		return invalid("stride is %d; expected 0 or at least the head size %d", r.Stride, dim)
+	}
+	if r.Count == 0 {
+		return nil
+	}
+	if before, ok := product(r.Count-1, r.Stride, 1); !ok || before > r.Data.len || dim > r.Data.len-before {
+		return invalid("vectors has %d elements, but %d vectors with stride %d reach beyond them", r.Data.len, r.Count,
+			r.Stride)
+	}
+	return nil
 }
 
 // Encode returns the codes of all rows. See EncodeInto.
@@ -145,7 +163,8 @@ func (c *Codec) Encode(rows Rows) ([]byte, error) {
 }
 
 // EncodeInto writes the codes of all rows to codes, which has at least EncodedBytes(rows.Count) bytes and does not
-// overlap them. NaN, infinity and values beyond 2^60 are refused, and codes is left alone. See tq_encode in turboquant.h.
+// overlap them. NaN, infinity and values beyond 2^60 are refused, and codes is left alone. See tq_encode in
+// turboquant.h.
 func (c *Codec) EncodeInto(codes []byte, rows Rows) error {
 	codec, err := c.acquire()
 	if err != nil {

@@ -141,24 +141,26 @@ func TestFWHTIsTheTransform(t *testing.T) {
 }
 
 func TestBadCodecOptionsAreRefused(t *testing.T) {
+	type options = turboquant.CodecOptions
+	const bad = turboquant.ErrInvalidArgument
 	for _, c := range []struct {
-		change func(*turboquant.CodecOptions)
+		change func(*options)
 		status turboquant.Status
 		words  string
 	}{
-		{func(o *turboquant.CodecOptions) { *o = turboquant.CodecOptions{} }, turboquant.ErrInvalidArgument, "head_dim is 0"},
-		{func(o *turboquant.CodecOptions) { o.HeadDim = -1 }, turboquant.ErrInvalidArgument, "head_dim is -1"},
-		{func(o *turboquant.CodecOptions) { o.HeadDim = 1025 }, turboquant.ErrInvalidArgument, "head_dim is 1025"},
-		{func(o *turboquant.CodecOptions) { o.HeadDim = 1<<32 + 64 }, turboquant.ErrInvalidArgument, "head_dim is 4294967360"},
-		{func(o *turboquant.CodecOptions) { o.GroupSize = 48 }, turboquant.ErrInvalidArgument, "group_size is 48"},
-		{func(o *turboquant.CodecOptions) { o.RotationBlock = 3 }, turboquant.ErrInvalidArgument, "rotation_block is 3"},
-		{func(o *turboquant.CodecOptions) { o.Format = 9 }, turboquant.ErrInvalidArgument, "format is 9"},
-		{func(o *turboquant.CodecOptions) { o.Format = 5 }, turboquant.ErrUnsupported, "format is 5"},
-		{func(o *turboquant.CodecOptions) { o.Layout = 2 }, turboquant.ErrInvalidArgument, "layout is 2"},
+		{func(o *options) { *o = options{} }, bad, "head_dim is 0"},
+		{func(o *options) { o.HeadDim = -1 }, bad, "head_dim is -1"},
+		{func(o *options) { o.HeadDim = 1025 }, bad, "head_dim is 1025"},
+		{func(o *options) { o.HeadDim = 1<<32 + 64 }, bad, "head_dim is 4294967360"},
+		{func(o *options) { o.GroupSize = 48 }, bad, "group_size is 48"},
+		{func(o *options) { o.RotationBlock = 3 }, bad, "rotation_block is 3"},
+		{func(o *options) { o.Format = 9 }, bad, "format is 9"},
+		{func(o *options) { o.Format = 5 }, turboquant.ErrUnsupported, "format is 5"},
+		{func(o *options) { o.Layout = 2 }, bad, "layout is 2"},
 	} {
-		options := turboquant.NewCodecOptions(64)
-		c.change(&options)
-		codec, err := turboquant.NewCodec(options)
+		o := turboquant.NewCodecOptions(64)
+		c.change(&o)
+		codec, err := turboquant.NewCodec(o)
 		refused(t, err, c.status, c.words)
 		if codec != nil {
 			t.Error("a codec came with an error")
@@ -173,9 +175,12 @@ func TestBadCodecCallsAreRefused(t *testing.T) {
 	nan := make([]float32, 2*dim)
 	nan[dim+3] = float32(math.NaN())
 	codes := make([]byte, codec.EncodedBytes(4))
-	encode := func(rows turboquant.Rows) error { return codec.EncodeInto(codes, rows) }
-	decode := func(rows turboquant.Rows, first int) error { return codec.DecodeInto(rows, codes, first) }
-	four := turboquant.Rows{Data: turboquant.Float32(floats), Count: 4}
+	const bad, short = turboquant.ErrInvalidArgument, turboquant.ErrBufferTooSmall
+	f32 := turboquant.Float32(floats)
+	type rows = turboquant.Rows
+	encode := func(r rows) error { return codec.EncodeInto(codes, r) }
+	decode := func(r rows, first int) error { return codec.DecodeInto(r, codes, first) }
+	four := rows{Data: f32, Count: 4}
 	first := func(_ any, err error) error { return err }
 
 	for _, c := range []struct {
@@ -183,38 +188,38 @@ func TestBadCodecCallsAreRefused(t *testing.T) {
 		status turboquant.Status
 		words  string
 	}{
-		{encode(turboquant.Rows{Data: turboquant.Float32(floats), Count: 5}), turboquant.ErrInvalidArgument, "vectors has 256 elements"},
-		{encode(turboquant.Rows{Data: turboquant.Float32(floats), Count: 3}), turboquant.ErrInvalidArgument, "expected [3][1][64]"},
-		{encode(turboquant.Rows{Data: turboquant.Float32(floats), Count: -1}), turboquant.ErrInvalidArgument, "count is -1"},
-		{encode(turboquant.Rows{Data: turboquant.Float32(floats), Count: math.MaxInt}), turboquant.ErrInvalidArgument, "vectors has 256"},
-		{encode(turboquant.Rows{Data: turboquant.Float32(floats), Count: 4, Stride: 65}), turboquant.ErrInvalidArgument, "reach beyond"},
-		{encode(turboquant.Rows{Data: turboquant.Float32(floats), Count: math.MaxInt, Stride: math.MaxInt}), turboquant.ErrInvalidArgument, "reach beyond"},
-		{encode(turboquant.Rows{Data: turboquant.Float32(floats), Count: 2, Stride: 63}), turboquant.ErrInvalidArgument, "stride 63"},
-		{encode(turboquant.Rows{Data: turboquant.Float32(floats), Count: 2, Stride: -64}), turboquant.ErrInvalidArgument, "stride -64"},
-		{encode(turboquant.Rows{Data: turboquant.Bits16(turboquant.F32, bits), Count: 4}), turboquant.ErrInvalidArgument, "cannot be f32"},
-		{encode(turboquant.Rows{Data: turboquant.Bits16(17, bits), Count: 4}), turboquant.ErrInvalidArgument, "DType(17)"},
-		{encode(turboquant.Rows{}), turboquant.ErrInvalidArgument, "dtype is 0"},
-		{encode(turboquant.Rows{Count: 1}), turboquant.ErrInvalidArgument, "vectors has 0 elements"},
-		{encode(turboquant.Rows{Data: turboquant.Float32(nan), Count: 2}), turboquant.ErrInvalidArgument, "3"},
-		{codec.EncodeInto(codes[:100], four), turboquant.ErrBufferTooSmall, "codes_size is 100"},
-		{codec.EncodeInto(nil, four), turboquant.ErrBufferTooSmall, "codes_size is 0"},
-		{decode(four, 1), turboquant.ErrBufferTooSmall, "codes_size"},
-		{decode(four, -1), turboquant.ErrInvalidArgument, "first is -1"},
-		{decode(four, math.MaxInt), turboquant.ErrInvalidArgument, "count"},
-		{first(codec.Decode(codes, 0, math.MaxInt)), turboquant.ErrInvalidArgument, "count is"},
-		{first(codec.Decode(codes, 0, 5)), turboquant.ErrInvalidArgument, "count is 5"},
-		{first(codec.Decode(codes, 0, -1)), turboquant.ErrInvalidArgument, "count is -1"},
-		{codec.Rotate(floats[:65]), turboquant.ErrInvalidArgument, "rows has 65 elements"},
-		{codec.Unrotate(floats[:1]), turboquant.ErrInvalidArgument, "rows has 1 elements"},
-		{codec.Scores(floats[:3], codes, 4, floats[:dim]), turboquant.ErrInvalidArgument, "expected [1][4]"},
-		{codec.Scores(floats[:4], codes, 4, floats[:dim-1]), turboquant.ErrInvalidArgument, "queries has 63"},
-		{codec.Scores(floats[:4], codes, -4, floats[:dim]), turboquant.ErrInvalidArgument, "count is -4"},
-		{codec.Scores(floats[:4], codes[:9], 4, floats[:dim]), turboquant.ErrBufferTooSmall, "codes_size is 9"},
-		{turboquant.FWHT(floats, 3), turboquant.ErrInvalidArgument, "size is 3"},
-		{turboquant.FWHT(floats[:12], 8), turboquant.ErrInvalidArgument, "size is 8"},
-		{turboquant.FWHT(floats, 0), turboquant.ErrInvalidArgument, "size is 0"},
-		{turboquant.FWHT(floats, -1), turboquant.ErrInvalidArgument, "size is -1"},
-		{turboquant.FWHT(make([]float32, 2048), 2048), turboquant.ErrInvalidArgument, "2048"},
+		{encode(rows{Data: f32, Count: 5}), bad, "vectors has 256 elements"},
+		{encode(rows{Data: f32, Count: 3}), bad, "expected [3][64]"},
+		{encode(rows{Data: f32, Count: -1}), bad, "count is -1"},
+		{encode(rows{Data: f32, Count: math.MaxInt}), bad, "vectors has 256"},
+		{encode(rows{Data: f32, Count: 4, Stride: 65}), bad, "reach beyond"},
+		{encode(rows{Data: f32, Count: math.MaxInt, Stride: math.MaxInt}), bad, "reach beyond"},
+		{encode(rows{Data: f32, Count: 2, Stride: 63}), bad, "stride is 63"},
+		{encode(rows{Data: f32, Count: 2, Stride: -64}), bad, "stride is -64"},
+		{encode(rows{Data: turboquant.Bits16(turboquant.F32, bits), Count: 4}), bad, "cannot be f32"},
+		{encode(rows{Data: turboquant.Bits16(17, bits), Count: 4}), bad, "DType(17)"},
+		{encode(rows{}), bad, "dtype is 0"},
+		{encode(rows{Count: 1}), bad, "vectors has 0 elements"},
+		{encode(rows{Data: turboquant.Float32(nan), Count: 2}), bad, "coordinate 3] is nan"},
+		{codec.EncodeInto(codes[:100], four), short, "codes_size is 100"},
+		{codec.EncodeInto(nil, four), short, "codes_size is 0"},
+		{decode(four, 1), short, "codes_size"},
+		{decode(four, -1), bad, "first is -1"},
+		{decode(four, math.MaxInt), bad, "count"},
+		{first(codec.Decode(codes, 0, math.MaxInt)), bad, "count is"},
+		{first(codec.Decode(codes, 0, 5)), bad, "count is 5"},
+		{first(codec.Decode(codes, 0, -1)), bad, "count is -1"},
+		{codec.Rotate(floats[:65]), bad, "rows has 65 elements"},
+		{codec.Unrotate(floats[:1]), bad, "rows has 1 elements"},
+		{codec.Scores(floats[:3], codes, 4, floats[:dim]), bad, "expected [1][4]"},
+		{codec.Scores(floats[:4], codes, 4, floats[:dim-1]), bad, "queries has 63"},
+		{codec.Scores(floats[:4], codes, -4, floats[:dim]), bad, "count is -4"},
+		{codec.Scores(floats[:4], codes[:9], 4, floats[:dim]), short, "codes_size is 9"},
+		{turboquant.FWHT(floats, 3), bad, "size is 3"},
+		{turboquant.FWHT(floats[:12], 8), bad, "size is 8"},
+		{turboquant.FWHT(floats, 0), bad, "size is 0"},
+		{turboquant.FWHT(floats, -1), bad, "size is -1"},
+		{turboquant.FWHT(make([]float32, 2048), 2048), bad, "2048"},
 	} {
 		refused(t, c.err, c.status, c.words)
 	}

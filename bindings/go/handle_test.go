@@ -87,7 +87,8 @@ func TestClosedHandles(t *testing.T) {
 	cache := newCache(t, layer)
 	pool := value[*turboquant.Pool](t)(turboquant.NewPool(2))
 	must(t, pool.Close())
-	refused(t, cache.Attend(turboquant.AttendOptions{QHeads: 1, Pool: pool}), turboquant.ErrInvalidArgument, "pool is closed")
+	err := cache.Attend(turboquant.AttendOptions{QHeads: 1, Pool: pool})
+	refused(t, err, turboquant.ErrInvalidArgument, "pool is closed")
 }
 
 func TestClosedSequencesAreGone(t *testing.T) {

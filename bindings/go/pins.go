@@ -9,8 +9,8 @@ import (
 	"runtime"
 )
 
-// pins keeps the memory of a batch in place while C has its addresses. Pinning costs about 100 ns, and pinning an object
-// again costs more; so a Buffer that lies in the slice pinned last for the same purpose is not pinned again.
+// pins keeps the memory of a batch in place while C has its addresses. Pinning costs about 100 ns, and pinning an
+// object again costs more; so a Buffer that lies in the slice pinned last for the same purpose is not pinned again.
 type pins struct {
 	pinner                           runtime.Pinner
 	query, output, lse, keys, values pinned

@@ -6,7 +6,6 @@ set -euo pipefail
 folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$folder/../.." && pwd)
 prefix=${TQ_PREFIX:-$root/build/prefix}
-staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -18,12 +17,12 @@ die() {
 
 need() { command -v "$1" >/dev/null || die "$1 is missing: $2"; }
 
+# go_is_at_least VERSION
+go_is_at_least() { [ "$(printf 'go%s\n%s\n' "$1" "$(go env GOVERSION)" | sort -V | head -n 1)" = "go$1" ]; }
+
 need_go() {
   need go "the Go toolchain, 1.24 or newer"
-  local version
-  version=$(go env GOVERSION)
-  version=${version#go}
-  [ "$(printf '%s\n1.24\n' "${version%%[!0-9.]*}" | sort -V | head -n 1)" = 1.24 ] || die "go is $version; 1.24 is needed"
+  go_is_at_least 1.24 || die "this is $(go env GOVERSION); Go 1.24 or newer is needed"
   need pkg-config "cgo finds the library with it"
   need cc "cgo compiles with it"
 }
@@ -63,6 +62,8 @@ check_style() {
   [ -z "$unformatted" ] || die "gofmt would change: $unformatted"
   go vet ./...
   go vet -tags tqdebuggc .
+  local staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+  go_is_at_least 1.26 || staticcheck=${staticcheck%@*}@v0.6.1
   go run "$staticcheck" ./...
   go run "$staticcheck" -tags tqdebuggc .
 }

@@ -39,8 +39,8 @@ static loop* loop_new(uint32_t kv_heads, uint32_t dim, size_t length, size_t cou
   tq_cache_options options;
   tq_cache_options_init(&options, sizeof(options));
   options.layer_count = 1, options.layers = &layer;
-  if (l->memory == NULL || tq_cache_create(&options, &l->cache, NULL) || tq_sequence_create(l->cache, &l->sequence, NULL))
-    goto failed;
+  if (l->memory == NULL || tq_cache_create(&options, &l->cache, NULL)) goto failed;
+  if (tq_sequence_create(l->cache, &l->sequence, NULL)) goto failed;
   for (size_t i = 0; i < most + row; ++i) l->memory[i] = (float)(i % 251) / 125 - 1;
   tq_kv_init(&l->kv, sizeof(l->kv));
   l->kv.dtype = TQ_F32, l->kv.keys = l->kv.values = l->memory;
