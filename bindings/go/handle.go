@@ -61,13 +61,15 @@ func (h *handle) release() {
 	runtime.KeepAlive(h)
 }
 
+// close ends the handle for new calls, and destroys the object if there are no old ones.
 func (h *handle) close() {
-	if h == nil || h.users.Or(closing) != 0 {
-		return
+	if h != nil {
+		h.users.Or(closing)
+		h.destroyOnce()
 	}
-	h.destroyOnce()
 }
 
+// destroyOnce does nothing unless the handle is closed, without users, and not destroyed yet.
 func (h *handle) destroyOnce() {
 	if h.users.CompareAndSwap(closing, closing|destroyed) {
 		h.cleanup.Stop()

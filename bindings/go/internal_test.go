@@ -5,6 +5,7 @@ package turboquant
 import (
 	"errors"
 	"testing"
+	"unsafe"
 )
 
 func TestUnknownStatusIsKept(t *testing.T) {
@@ -91,5 +92,68 @@ func TestBusySequences(t *testing.T) {
 	expect(reads, nil)
 	if err := sequence.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The last call to end destroys the object of a closed handle, and nobody does it twice.
+func TestClosedHandlesOutliveTheirCalls(t *testing.T) {
+	destructions := 0
+	h := newHandle("test", unsafe.Pointer(new(int)), func(unsafe.Pointer) { destructions++ })
+	expect := func(step string, want int) {
+		t.Helper()
+		if destructions != want {
+			t.Errorf("%s: destroyed %d times, expected %d", step, destructions, want)
+		}
+	}
+	for range 2 {
+		if _, err := h.acquire(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.close()
+	expect("closed with two calls at work", 0)
+	h.release()
+	expect("one call has ended", 0)
+	if _, err := h.acquire(); !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	expect("a call was refused", 0)
+	h.release()
+	expect("both calls have ended", 1)
+	h.close()
+	if _, err := h.acquire(); !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	expect("closed again", 1)
+}
+
+func TestPinsFollowTheObjects(t *testing.T) {
+	shared, own := make([]float32, 100), make([]float32, 10)
+	item := func(x []float32) *AttendItem { return &AttendItem{Query: Float32(x), LogSumExp: x} }
+	range32 := func(x []float32) pinned {
+		first := uintptr(unsafe.Pointer(&x[0]))
+		return pinned{first, first + uintptr(4*cap(x))}
+	}
+	var p pins
+	for _, c := range []struct {
+		item []float32
+		want pinned
+	}{
+		{shared[:10], range32(shared)},
+		{shared[90:], range32(shared)}, // within what is pinned
+		{own, range32(own)},
+		{shared[50:60:60], range32(shared[50:60:60])}, // cannot be known to be a part of something pinned
+	} {
+		at := p.pin(item(c.item))
+		if uintptr(at.query) != uintptr(unsafe.Pointer(&c.item[0])) || at.query != at.log_sum_exp || at.output != 0 {
+			t.Errorf("addresses %+v", at)
+		}
+		if p.query != c.want || p.lse != c.want {
+			t.Errorf("pinned %+v and %+v, expected %+v", p.query, p.lse, c.want)
+		}
+	}
+	p.unpin()
+	if p.query != (pinned{}) || p.lse != (pinned{}) {
+		t.Error("what was pinned is not forgotten")
 	}
 }
