@@ -64,6 +64,18 @@ func (c *Cache) Attend(options AttendOptions, items ...AttendItem) error {
 	return call.withPool(c, options.Pool, items)
 }
 
+// Attend is Cache.Attend for this sequence alone. The item's Sequence need not be set.
+func (s *Sequence) Attend(options AttendOptions, item AttendItem) error {
+	if s == nil || s.cache == nil {
+		return invalid("sequence is nil or was not made by NewSequence")
+	}
+	if item.Sequence != nil && item.Sequence != s {
+		return invalid("the item's Sequence is another one")
+	}
+	item.Sequence = s
+	return s.cache.Attend(options, item)
+}
+
 func (call *attendCall) withPool(c *Cache, p *Pool, items []AttendItem) error {
 	pool, err := p.handle.acquire()
 	if err != nil {
@@ -85,14 +97,14 @@ func (call *attendCall) lockAndRun(c *Cache, items []AttendItem) error {
 	return err
 }
 
-// lockAll begins reading every item's sequence and returns how many it has begun.
+// lockAll locks every item's sequence for reading and returns how many it has locked.
 func (c *Cache) lockAll(items []AttendItem) (int, error) {
 	for i := range items {
 		s := items[i].Sequence
 		if s != nil && s.cache != nil && s.cache != c {
 			return i, invalid("items[%d]: the sequence belongs to another cache", i)
 		}
-		if _, err := s.beginRead(); err != nil {
+		if err := s.lockRead(); err != nil {
 			failure := err.(*Error)
 			return i, &Error{failure.Status, fmt.Sprintf("items[%d]: %s", i, failure.Message), failure.closed}
 		}
@@ -102,7 +114,7 @@ func (c *Cache) lockAll(items []AttendItem) (int, error) {
 
 func unlockAll(items []AttendItem) {
 	for i := range items {
-		items[i].Sequence.endRead()
+		items[i].Sequence.lock.RUnlock()
 	}
 }
 

@@ -65,11 +65,12 @@ func TestBatchesGiveWhatSingleCallsGive(t *testing.T) {
 		same(t, "with a pool", outputs(t, cache, options, n, fresh, sequences), batch)
 		var single []float32
 		for i := range sequences {
-			items := [1]turboquant.AttendItem{newItem(sequences[i], n[i], i+1, fresh)}
+			item := newItem(sequences[i], n[i], i+1, fresh)
 			out := make([]float32, n[i]*qHeads*64)
-			items[0].Output = turboquant.Float32(out)
-			must(t, cache.Attend(options, items[:]...))
-			single = append(append(single, out...), items[0].LogSumExp...)
+			item.Output = turboquant.Float32(out)
+			item.Sequence = nil
+			must(t, sequences[i].Attend(options, item))
+			single = append(append(single, out...), item.LogSumExp...)
 		}
 		same(t, "one by one", single, batch)
 	}
@@ -201,6 +202,8 @@ func TestBadAttendCallsAreRefused(t *testing.T) {
 	none := item{Sequence: sequence, Query: turboquant.Float32(nil), Output: turboquant.Float32(nil)}
 	refused(t, cache.Attend(options{QHeads: 3}, none), turboquant.ErrInvalidArgument, "q_heads is 3")
 	refused(t, cache.Attend(options{}, none), turboquant.ErrInvalidArgument, "q_heads is 0")
+	refused(t, sequence.Attend(options{QHeads: qHeads}, newItem(closed, 2, 1, false)), turboquant.ErrInvalidArgument,
+		"the item's Sequence is another one")
 	_, err = turboquant.NewPool(0)
 	refused(t, err, turboquant.ErrInvalidArgument, "threads is 0")
 	_, err = turboquant.NewPool(-1)

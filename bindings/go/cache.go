@@ -38,6 +38,9 @@ type shape struct{ kvHeads, keyDim, valueDim int }
 
 // NewCache makes a cache, see tq_cache_create in turboquant.h. Close gives its memory back.
 func NewCache(options CacheOptions) (*Cache, error) {
+	if err := requireCompatible(); err != nil {
+		return nil, err
+	}
 	count, err := unsigned("layer_count", options.LayerCount)
 	if err != nil {
 		return nil, err

@@ -44,6 +44,9 @@ type Codec struct {
 
 // NewCodec makes a codec, see tq_codec_create in turboquant.h. Close gives its memory back.
 func NewCodec(options CodecOptions) (*Codec, error) {
+	if err := requireCompatible(); err != nil {
+		return nil, err
+	}
 	var c C.tq_codec_options
 	C.tq_codec_options_init(&c, C.sizeof_tq_codec_options)
 	sizes := sizeFields{

@@ -28,6 +28,7 @@ func calls(codec *turboquant.Codec, cache *turboquant.Cache, s *turboquant.Seque
 		"Stats":       second(cache.Stats()),
 		"Attend":      cache.Attend(turboquant.AttendOptions{QHeads: 1}, item),
 		"Attend of 2": cache.Attend(turboquant.AttendOptions{QHeads: 1}, item, item),
+		"Attend of s": s.Attend(turboquant.AttendOptions{QHeads: 1}, item),
 		"Fork":        second(s.Fork()),
 		"Truncate":    s.Truncate(0),
 		"Length":      second(s.Length(0)),

@@ -33,6 +33,20 @@ func TestNamesOfStatus(t *testing.T) {
 	}
 }
 
+func TestOnlyCompatibleLibrariesAreUsed(t *testing.T) {
+	for _, c := range []struct {
+		loaded, built int
+		ok            bool
+	}{
+		{100, 100, true}, {199, 100, true}, {200, 100, false}, {10100, 10000, true}, {20000, 10000, false}, {10000, 100, false},
+	} {
+		err := compatible(c.loaded, c.built)
+		if (err == nil) != c.ok || err != nil && !errors.Is(err, ErrUnsupported) {
+			t.Errorf("library %d, program %d: %v", c.loaded, c.built, err)
+		}
+	}
+}
+
 // What readers and writers of a sequence exclude.
 func TestBusySequences(t *testing.T) {
 	layer := NewLayerOptions(1, 64)

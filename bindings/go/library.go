@@ -48,6 +48,11 @@ package turboquant
 */
 import "C"
 
+import (
+	"fmt"
+	"sync"
+)
+
 func init() { C.tqgo_init() }
 
 // Version returns the version of the loaded library, such as "0.1.0".
@@ -55,6 +60,24 @@ func Version() string { return C.GoString(C.tq_version_string()) }
 
 // VersionNumber returns the same as a number: major*10000 + minor*100 + patch.
 func VersionNumber() int { return int(C.tq_version()) }
+
+// requireCompatible refuses a loaded library that is not the one this package was built for: while the major version is
+// 0, another minor version may have another ABI (docs/abi.md).
+var requireCompatible = sync.OnceValue(func() error { return compatible(VersionNumber(), C.TQ_VERSION) })
+
+func compatible(loaded, built int) error {
+	series := func(version int) int {
+		if version < 10000 {
+			return version / 100
+		}
+		return version / 10000 * 100
+	}
+	if series(loaded) == series(built) {
+		return nil
+	}
+	return &Error{Status: ErrUnsupported, Message: fmt.Sprintf("the loaded libturboquant is version number %d; this "+
+		"program was built for %d", loaded, built)}
+}
 
 // CPUTarget names the instruction set in use: "baseline", "avx2", "avx512", "avx512_vnni" or "neon". The environment
 // variable TQ_CPU_TARGET caps the choice; see tq_cpu_target in turboquant.h.

@@ -13,6 +13,9 @@ type Pool struct{ handle *handle }
 
 // NewPool starts a pool. threads, 1 to 1024, counts the caller, so 1 starts none. See tq_pool_create in turboquant.h.
 func NewPool(threads int) (*Pool, error) {
+	if err := requireCompatible(); err != nil {
+		return nil, err
+	}
 	n, err := unsigned("threads", threads)
 	if err != nil {
 		return nil, err

@@ -57,13 +57,10 @@ func destroySequence(s sequenceInCache) {
 
 // beginRead and beginWrite return the cache for one call, which ends with endRead or endWrite.
 func (s *Sequence) beginRead() (*C.tq_cache, error) {
-	if s == nil || s.cache == nil {
-		return nil, invalid("sequence is nil or was not made by NewSequence")
+	if err := s.lockRead(); err != nil {
+		return nil, err
 	}
-	if !s.lock.TryRLock() {
-		return nil, s.busyError("written")
-	}
-	cache, err := s.acquire()
+	cache, err := s.cache.acquire()
 	if err != nil {
 		s.lock.RUnlock()
 	}
@@ -75,6 +72,21 @@ func (s *Sequence) endRead() {
 	s.lock.RUnlock()
 }
 
+// lockRead is beginRead for calls that have the cache already. They end with lock.RUnlock.
+func (s *Sequence) lockRead() error {
+	if s == nil || s.cache == nil {
+		return invalid("sequence is nil or was not made by NewSequence")
+	}
+	if !s.lock.TryRLock() {
+		return s.busyError("written")
+	}
+	if s.closed {
+		s.lock.RUnlock()
+		return closedError("sequence")
+	}
+	return nil
+}
+
 func (s *Sequence) beginWrite() (*C.tq_cache, error) {
 	if s == nil || s.cache == nil {
 		return nil, invalid("sequence is nil or was not made by NewSequence")
@@ -82,7 +94,11 @@ func (s *Sequence) beginWrite() (*C.tq_cache, error) {
 	if !s.lock.TryLock() {
 		return nil, s.busyError("used")
 	}
-	cache, err := s.acquire()
+	cache, err := s.cache.acquire()
+	if s.closed && err == nil {
+		s.cache.handle.release()
+		err = closedError("sequence")
+	}
 	if err != nil {
 		s.lock.Unlock()
 	}
@@ -92,13 +108,6 @@ func (s *Sequence) beginWrite() (*C.tq_cache, error) {
 func (s *Sequence) endWrite() {
 	s.cache.handle.release()
 	s.lock.Unlock()
-}
-
-func (s *Sequence) acquire() (*C.tq_cache, error) {
-	if s.closed {
-		return nil, closedError("sequence")
-	}
-	return s.cache.acquire()
 }
 
 func (s *Sequence) busyError(verb string) error {

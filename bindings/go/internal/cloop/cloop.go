@@ -67,16 +67,17 @@ static tq_status loop_attend(loop* l, size_t times) {
   return status;
 }
 
-// Every append is taken back, so that the sequence does not grow.
-static tq_status loop_append(loop* l, size_t times, size_t length) {
+static tq_status loop_append(loop* l, size_t times) {
   tq_error err;
   tq_error_init(&err, sizeof(err));
   tq_status status = TQ_OK;
-  for (size_t i = 0; i < times && status == TQ_OK; ++i) {
+  for (size_t i = 0; i < times && status == TQ_OK; ++i)
     status = tq_cache_append(l->cache, l->sequence, 0, &l->kv, &err);
-    if (status == TQ_OK) status = tq_sequence_truncate(l->cache, l->sequence, length, &err);
-  }
   return status;
+}
+
+static tq_status loop_truncate(loop* l, size_t length) {
+  return tq_sequence_truncate(l->cache, l->sequence, length, NULL);
 }
 */
 import "C"
@@ -104,10 +105,11 @@ func (l *Loop) Close() { C.loop_free(l.c) }
 // Attend calls tq_attend a number of times, with one query.
 func (l *Loop) Attend(times int) error { return check(C.loop_attend(l.c, C.size_t(times))) }
 
-// Append calls tq_cache_append and tq_sequence_truncate a number of times.
-func (l *Loop) Append(times int) error {
-	return check(C.loop_append(l.c, C.size_t(times), C.size_t(l.length)))
-}
+// Append calls tq_cache_append a number of times.
+func (l *Loop) Append(times int) error { return check(C.loop_append(l.c, C.size_t(times))) }
+
+// Truncate takes back what Append has appended.
+func (l *Loop) Truncate() error { return check(C.loop_truncate(l.c, C.size_t(l.length))) }
 
 func check(status C.tq_status) error {
 	if status != C.TQ_OK {
