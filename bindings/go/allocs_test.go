@@ -1,4 +1,4 @@
-//go:build cgo && !race && !tqdebuggc
+//go:build cgo && !race && !asan && !tqdebuggc
 
 package turboquant_test
 
@@ -8,7 +8,7 @@ import (
 	turboquant "github.com/libturboquant/libturboquant/bindings/go"
 )
 
-// Calls in the loop of a model leave no garbage. (The race detector makes sync.Pool forget things on purpose.)
+// Calls in the loop of a model leave no garbage. (Sanitizers allocate, and make sync.Pool forget things.)
 func TestHotCallsDoNotAllocate(t *testing.T) {
 	layer := turboquant.NewLayerOptions(1, 64)
 	cache := newCache(t, layer)

@@ -57,6 +57,7 @@ use_library() {
 
 check_style() {
   step "gofmt, go vet, staticcheck"
+  cmp LICENSE "$root/LICENSE"
   local unformatted
   unformatted=$(gofmt -l .)
   [ -z "$unformatted" ] || die "gofmt would change: $unformatted"
