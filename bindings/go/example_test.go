@@ -51,10 +51,10 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Printf("%d tokens in %.2f MB, %.2f times smaller than in 16 bit\n", tokens, float64(stats.Bytes)/1e6, stats.Ratio)
-	fmt.Printf("output of the first head: %.2f %.2f %.2f ..\n", output[0], output[1], output[2])
+	fmt.Printf("output of the first head: %.1f %.1f %.1f ..\n", output[0], output[1], output[2])
 	// Output:
 	// 4096 tokens in 4.61 MB, 3.64 times smaller than in 16 bit
-	// output of the first head: -0.37 -0.43 -0.48 ..
+	// output of the first head: -0.4 -0.4 -0.5 ..
 }
 
 // Vectors to bytes and back. The bytes are the same on every CPU.

@@ -243,6 +243,7 @@ func TestCloseDuringCalls(t *testing.T) {
 				for _, err := range []error{err, err2, err3} {
 					if err != nil && !errors.Is(err, turboquant.ErrClosed) {
 						t.Error(err)
+						return
 					}
 				}
 			}
