@@ -51,11 +51,15 @@ inline F stages_inside(F v) {
 template <int R>
 inline void pass(float* x, std::size_t step, bool first, F scale) {
   F v[R];
+  TQ_BENCH_UNROLL
   for (int r = 0; r < R; ++r) v[r] = load(x + r * step);
   if (first) {
+    TQ_BENCH_UNROLL
     for (int r = 0; r < R; ++r) v[r] = stages_inside(v[r]);
   }
+  TQ_BENCH_UNROLL
   for (int h = 1; h < R; h *= 2) {
+    TQ_BENCH_UNROLL
     for (int r = 0; r < R; ++r) {
       if ((r & h) == 0) {
         const F a = v[r], b = v[r + h];
@@ -64,6 +68,7 @@ inline void pass(float* x, std::size_t step, bool first, F scale) {
       }
     }
   }
+  TQ_BENCH_UNROLL
   for (int r = 0; r < R; ++r) store(x + r * step, v[r] * scale);
 }
 

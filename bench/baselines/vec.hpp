@@ -14,6 +14,13 @@
 #include <arm_neon.h>
 #endif
 
+// In front of a loop over registers: without it GCC keeps arrays of more than eight of them in memory.
+#if defined(__clang__)
+#define TQ_BENCH_UNROLL _Pragma("unroll")
+#else
+#define TQ_BENCH_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 namespace {
 
 #if defined(__AVX512F__)

@@ -38,12 +38,14 @@ struct UncompressedCall {
   const float* queries;
   std::size_t rows;  // per kv head
   float* out;
+  std::size_t tokens = static_cast<std::size_t>(-1);  // at most so many of the tiles' tokens
 };
 
 Work work_of(const UncompressedCall& call);
 void run_decode(const UncompressedCall& call, const Tiling& tiling, Team* team);
 
-// Tries every register tile that divides the rows, for scores and for values, and keeps the fastest of each.
+// Tries every register tile that divides the rows, for scores and for values, on the first 2048 tokens, then prefetching
+// on the whole, and keeps the fastest.
 Tiling tune_decode(const UncompressedCall& call);
 std::string describe(const Tiling& tiling);
 

@@ -132,12 +132,12 @@ class Session {
   // One round to find out how long everything takes, after one to touch all memory.
   void calibrate() {
     double round = 0;
+    cpu_time_ = plan_.threads == 1;
     for (Turn& turn : turns_) {
       turn.run();
       const double once = std::max(sample(turn), 1.0);
       turn.repeats = static_cast<std::size_t>(std::max(1.0, std::ceil(settings_.sample_ns / once)));
       round += once * static_cast<double>(turn.repeats + (plan_.warm ? 1 : 0));
-      if (&turn == &turns_.front()) cpu_time_ = plan_.threads == 1 && once >= 1e6;
     }
     const int affordable = static_cast<int>(settings_.case_seconds * 1e9 / round);
     rounds_ = std::clamp(affordable, std::min(kFewestRounds, settings_.rounds), settings_.rounds);
