@@ -120,7 +120,6 @@ void prefill_block(Type type, const Tiling& tiling, const PrefillJob& job, std::
   for (std::size_t r = 0; r < rows; ++r) normalise(out + r * d, d, state[r].sum);
 }
 
-// Every tiling offered for prefill has a number of rows that divides both kPrefillRows and the rest.
 void prefill(Type type, const Tiling& tiling, const PrefillJob& job) {
   for (std::size_t row = 0; row < job.rows; row += bench::kPrefillRows) {
     const std::size_t left = job.rows - row;

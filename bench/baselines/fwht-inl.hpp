@@ -27,15 +27,8 @@ void naive_fwht(float* data, std::size_t size, std::size_t count) {
 template <int H>
 inline F stage_inside(F v) {
   F sign;
-  I from;
-  for (int i = 0; i < kLanes; ++i) sign[i] = (i & H) != 0 ? -1.0f : 1.0f, from[i] = i ^ H;
-#if defined(__clang__)
-  F other;
-  for (int i = 0; i < kLanes; ++i) other[i] = v[i ^ H];
-#else
-  const F other = __builtin_shuffle(v, from);
-#endif
-  return v * sign + other;
+  for (int i = 0; i < kLanes; ++i) sign[i] = (i & H) != 0 ? -1.0f : 1.0f;
+  return v * sign + exchange<H>(v);
 }
 
 inline F stages_inside(F v) {

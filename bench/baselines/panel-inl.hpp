@@ -90,8 +90,10 @@ void panel(const float* a, std::size_t lda, std::size_t count, const void* b, st
       register_tile<Stored, R, C>(a, lda, b, column, k, c, ldc, add, ahead);
       row = R;
     }
-    for (; row < count; row += R)
+    for (; row + R <= count; row += R)
       register_tile<Stored, R, C>(a + row * lda, lda, b, column, k, c + row * ldc, ldc, add, 0);
+    for (; row < count; ++row)
+      register_tile<Stored, 1, C>(a + row * lda, lda, b, column, k, c + row * ldc, ldc, add, 0);
   }
 }
 
@@ -102,6 +104,7 @@ void panel_bf16_dot(const float* a, std::size_t lda, std::size_t count, const vo
                     std::size_t ldc, bool add, std::size_t ahead) {
   alignas(64) std::uint32_t x[R * bench::kMaxHeadDim / 2];
   for (std::size_t row = 0; row < count; row += R) {
+    if (count - row < R) return panel_bf16_dot<1, C>(a + row * lda, lda, count - row, b, k, c + row * ldc, ldc, add, 0);
     for (int r = 0; r < R; ++r) {
       for (std::size_t i = 0; i < k; i += 2 * kLanes) {
         const float* from = a + (row + r) * lda + i;

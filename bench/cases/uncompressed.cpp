@@ -4,7 +4,6 @@
 #include <cstring>
 #include <functional>
 #include <map>
-#include <numeric>
 #include <tuple>
 
 #include "harness/clock.hpp"
@@ -53,16 +52,33 @@ Tiling fastest(const std::vector<Tiling>& candidates, int turns, const std::func
   return candidates[static_cast<std::size_t>(std::min_element(best.begin(), best.end()) - best.begin())];
 }
 
-// Register tiles whose rows divide `rows`: for scores first, with the same one for values, then for values.
-Tiling fastest_panels(Type type, std::size_t rows, bool prefetch, const std::function<void(const Tiling&)>& run) {
-  constexpr int kTurns = 5;
+constexpr int kTurns = 5;
+
+// Register tiles that `rows` rows can fill, the same one for scores and values.
+std::vector<Tiling> candidates_for(Type type, std::size_t rows, bool prefetch) {
   std::vector<Tiling> candidates;
   for (const Panel& panel : baselines().attention.panels(type)) {
-    if (rows % static_cast<std::size_t>(panel.rows) == 0) candidates.push_back({panel, panel, prefetch});
+    if (static_cast<std::size_t>(panel.rows) <= rows) candidates.push_back({panel, panel, prefetch});
   }
+  return candidates;
+}
+
+// Chooses for scores first, then for values.
+Tiling fastest_panels(Type type, std::size_t rows, bool prefetch, const std::function<void(const Tiling&)>& run) {
+  std::vector<Tiling> candidates = candidates_for(type, rows, prefetch);
   const Panel scores = fastest(candidates, kTurns, run).scores;
   for (Tiling& candidate : candidates) candidate.scores = scores;
   return fastest(candidates, kTurns, run);
+}
+
+// Calls task(head) for every head; every thread of the team takes a stretch of them.
+void over_heads(std::size_t heads, Team* team, const std::function<void(std::size_t)>& task) {
+  const std::size_t parts = team == nullptr ? 1 : team->size();
+  const auto part = [&](std::size_t i) {
+    for (std::size_t h = i * heads / parts; h < (i + 1) * heads / parts; ++h) task(h);
+  };
+  if (team == nullptr) return part(0);
+  team->run([&](unsigned i) { part(i); });
 }
 
 }  // namespace
@@ -94,29 +110,30 @@ Tiles::Tiles(const Pool& pool, Type type, std::size_t heads, std::size_t tokens,
   }
 }
 
+double multiply_adds_of(const Tiles& tiles, double products) {
+  // vdpbf16ps does the work of two multiply-adds.
+  const bool pairs = std::strcmp(baselines().attention.name, "avx512_bf16") == 0;
+  return tiles.type() == Type::kBf16 && pairs ? products / 2 : products;
+}
+
 Work work_of(const UncompressedCall& call) {
   const Tiles& tiles = *call.tiles;
   Work work;
   work.data = tiles.head(0);
   work.bytes = tiles.bytes();
-  work.fmas = 2.0 * static_cast<double>(tiles.heads() * call.rows * tiles.tokens() * tiles.head_dim());
-  // vdpbf16ps does the work of two multiply-adds.
-  if (tiles.type() == Type::kBf16 && std::strcmp(baselines().attention.name, "avx512_bf16") == 0) work.fmas /= 2;
+  work.fmas =
+      multiply_adds_of(tiles, 2.0 * static_cast<double>(tiles.heads() * call.rows * tiles.tokens() * tiles.head_dim()));
   return work;
 }
 
 void run_decode(const UncompressedCall& call, const Tiling& tiling, Team* team) {
   const Tiles& tiles = *call.tiles;
-  const std::size_t step = call.rows * tiles.head_dim();
-  const auto part = [&](unsigned index, unsigned of) {
-    for (std::size_t h = index * tiles.heads() / of; h < (index + 1) * tiles.heads() / of; ++h) {
-      baselines().attention.decode(
-          tiles.type(), tiling,
-          {call.queries + h * step, call.rows, tiles.head_dim(), tiles.head(h), tiles.tokens(), call.out + h * step});
-    }
-  };
-  if (team == nullptr) return part(0, 1);
-  team->run([&](unsigned i) { part(i, team->size()); });
+  const std::size_t step = call.rows * tiles.head_dim(), tokens = std::min(tiles.tokens(), call.tokens);
+  over_heads(tiles.heads(), team, [&](std::size_t h) {
+    const DecodeJob job{call.queries + h * step, call.rows, tiles.head_dim(),
+                        tiles.head(h),           tokens,    call.out + h * step};
+    baselines().attention.decode(tiles.type(), tiling, job);
+  });
 }
 
 Tiling tune_decode(const UncompressedCall& call) {
@@ -134,31 +151,34 @@ Tiling tune_decode(const UncompressedCall& call) {
   return fastest({with, without}, 4, [&](const Tiling& t) { run_decode(call, t, nullptr); });
 }
 
+std::string describe(const Panel& panel) { return std::to_string(panel.rows) + "x" + std::to_string(panel.columns); }
+
 std::string describe(const Tiling& tiling) {
-  const auto text = [](const Panel& p) { return std::to_string(p.rows) + "x" + std::to_string(p.columns); };
-  return "register tiles " + text(tiling.scores) + " / " + text(tiling.values) +
+  return "register tiles " + describe(tiling.scores) + " / " + describe(tiling.values) +
          (tiling.prefetch ? ", next tile prefetched" : "");
 }
 
-void run_prefill(const UncompressedCall& call, const PrefillShape& shape, const Tiling& tiling) {
+Panel fastest_panel(Type type, std::size_t rows, const std::function<void(const Panel&)>& run) {
+  return fastest(candidates_for(type, rows, true), kTurns, [&](const Tiling& tiling) { run(tiling.scores); }).scores;
+}
+
+void run_prefill(const UncompressedCall& call, const PrefillShape& shape, const Tiling& tiling, Team* team) {
   const Tiles& tiles = *call.tiles;
-  const std::size_t step = call.rows * tiles.head_dim();
-  for (std::size_t h = 0; h < tiles.heads(); ++h) {
-    baselines().attention.prefill(tiles.type(), tiling,
-                                  {call.queries + h * step, call.rows, shape.group, tiles.head_dim(), tiles.head(h),
-                                   tiles.tokens() - shape.new_tokens + 1, call.out + h * step});
-  }
+  const std::size_t step = call.rows * tiles.head_dim(), first_visible = tiles.tokens() - shape.new_tokens + 1;
+  over_heads(tiles.heads(), team, [&](std::size_t h) {
+    const PrefillJob job{call.queries + h * step, call.rows,     shape.group,        tiles.head_dim(),
+                         tiles.head(h),           first_visible, call.out + h * step};
+    baselines().attention.prefill(tiles.type(), tiling, job);
+  });
 }
 
 Tiling tune_prefill(const UncompressedCall& call, const PrefillShape& shape) {
-  // The tiles are widened to f32 first, so the panels are those of f32; 96 rows are enough to tell.
+  // The tiles are widened to f32 first, so the panels are those of f32; one block of rows is enough to tell.
   const Tiles& tiles = *call.tiles;
-  const std::size_t rows = std::min(call.rows, kPrefillRows);
-  return fastest_panels(Type::kF32, std::gcd(call.rows, kPrefillRows), false, [&](const Tiling& tiling) {
-    baselines().attention.prefill(tiles.type(), tiling,
-                                  {call.queries, rows, shape.group, tiles.head_dim(), tiles.head(0),
-                                   tiles.tokens() - shape.new_tokens + 1, call.out});
-  });
+  const PrefillJob job{call.queries,  std::min(call.rows, kPrefillRows),     shape.group, tiles.head_dim(),
+                       tiles.head(0), tiles.tokens() - shape.new_tokens + 1, call.out};
+  return fastest_panels(Type::kF32, job.rows, false,
+                        [&](const Tiling& tiling) { baselines().attention.prefill(tiles.type(), tiling, job); });
 }
 
 }  // namespace bench

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "baselines/table.hpp"
+#include "ggml/ggml.hpp"
 #include "turboquant/turboquant.h"
 
 namespace bench {
@@ -35,6 +36,7 @@ ordered_json timing_json(const Timing& timing) {
   json["name"] = timing.name;
   json["ns"] = rounded(timing.ns);
   json["ns_median"] = rounded(timing.median_ns);
+  json["rounds"] = timing.rounds;
   if (timing.bytes > 0) json["bytes"] = timing.bytes;
   if (timing.limit.ns > 0) {
     json["limit"] = timing.limit.what;
@@ -64,7 +66,6 @@ ordered_json json_of(const Result& result) {
   json["units"] = result.units;
   json["ns_per_unit"] = rounded(ours.ns / result.units);
   json["threads"] = result.threads;
-  json["rounds"] = result.rounds;
   json["clock"] = result.cpu_time ? "thread cpu" : "wall";
   json["pinned"] = result.pinned;
   if (result.read_gbps > 0) json["read_gb_per_s"] = rounded(result.read_gbps, 3);
@@ -74,6 +75,7 @@ ordered_json json_of(const Result& result) {
   for (std::size_t i = 1; i < result.timings.size(); ++i) {
     const Timing& other = result.timings[i];
     put_ratio(json, "vs_" + other.name, other.ns / ours.ns);
+    if (other.name == "fwht") json["transforms"] = rounded(ours.ns / other.ns, 3);
     json["baselines"].push_back(timing_json(other));
   }
   return json;
@@ -96,6 +98,7 @@ ordered_json machine_json() {
   json["library"] = tq_version_string();
   json["target"] = tq_cpu_target();
   json["baselines"] = baselines().attention.name;
+  if (ggml_available()) json["ggml"] = ggml_source();
   json["dot_instruction"] = baselines().limits.dot_instruction;
   return json;
 }

@@ -44,7 +44,8 @@ std::string table_row(const Result& result) {
   for (std::size_t i = 1; i < result.timings.size(); ++i) {
     const Timing& other = result.timings[i];
     std::string cell = " " + other.name + format(" %.2fx", other.ns / ours.ns);
-    if (other.limit.ns > 0) cell += format(" (%.0f)", 100 * other.limit.ns / other.ns);
+    if (other.name == "fwht") cell = " as long as" + format(" %.2f", ours.ns / other.ns) + " transforms";
+    if (other.limit.ns > 0 && other.name != "fwht") cell += format(" (%.0f)", 100 * other.limit.ns / other.ns);
     cell += i + 1 < result.timings.size() ? "," : "";
     if (row.size() - (row.rfind('\n') == std::string::npos ? 0 : row.rfind('\n') + 1) + cell.size() > 119) {
       row += "\n" + std::string(69, ' ');
