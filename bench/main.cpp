@@ -124,9 +124,10 @@ int main(int argc, char** argv) {
     if (!std::regex_search(what.name, options.filter)) continue;  // Google Benchmark would match its own suffixes, too
     ++chosen;
     if (options.list) std::printf("%s\n", what.name.c_str());
-    benchmark::RegisterBenchmark(what.name.c_str(), [&](benchmark::State& state) {
-      run_case(state, what, settings, report);
-    })->Iterations(1)->UseManualTime();
+    benchmark::RegisterBenchmark(what.name.c_str(),
+                                 [&](benchmark::State& state) { run_case(state, what, settings, report); })
+        ->Iterations(1)
+        ->UseManualTime();
   }
   if (chosen == 0) {
     std::fprintf(stderr, "tq_bench: no case matches the filter; --list shows all\n");

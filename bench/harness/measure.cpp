@@ -67,8 +67,8 @@ class Session {
     result.dots_per_ns = rate(dots_);
     for (std::size_t i = 0; i < plan_.contenders.size(); ++i) {
       const Contender& c = plan_.contenders[i];
-      result.timings.push_back(
-          {c.name, c.note, turns_[i].best(), turns_[i].median(), limit(i), static_cast<double>(c.work.bytes)});
+      result.timings.push_back({c.name, c.note, turns_[i].best(), turns_[i].median(), limit(i),
+                                static_cast<double>(c.work.bytes), turns_[i].rounds});
     }
     if (readers_[0] != kNone)
       result.read_gbps = static_cast<double>(plan_.contenders[0].work.bytes) / turns_[readers_[0]].best();

@@ -74,7 +74,8 @@ ordered_json json_of(const Result& result) {
   if (result.dots_per_ns > 0) json["dots_per_ns"] = rounded(result.dots_per_ns, 3);
   for (std::size_t i = 1; i < result.timings.size(); ++i) {
     const Timing& other = result.timings[i];
-    put_ratio(json, "vs_" + other.name, other.ns / ours.ns);
+    const std::string name = other.name.starts_with("tq_") ? other.name.substr(3) : other.name;
+    put_ratio(json, "vs_" + name, other.ns / ours.ns);
     if (other.name == "fwht") json["transforms"] = rounded(ours.ns / other.ns, 3);
     json["baselines"].push_back(timing_json(other));
   }
