@@ -65,18 +65,24 @@ bool parse(int argc, char** argv, Options& options) {
 // Collects what Google Benchmark's own reporters would print as one number per case.
 class Report : public benchmark::BenchmarkReporter {
  public:
+  const nlohmann::ordered_json machine = bench::machine_json();  // before the first case
   std::vector<bench::Result> results;
   int failures = 0;
 
   bool ReportContext(const Context&) override {
-    const nlohmann::ordered_json machine = bench::machine_json();
-    std::printf("%s, target %s, %s\n", machine["cpu"].get<std::string>().c_str(),
-                machine["target"].get<std::string>().c_str(), machine["compiler"].get<std::string>().c_str());
+    std::printf("%s, target %s, %s\n", text("cpu").c_str(), text("target").c_str(), text("compiler").c_str());
+    if (machine["load_average"] > 0.5) {
+      std::printf("Other programs are running (load average %s): expect worse and unsteady numbers.\n",
+                  machine["load_average"].dump().c_str());
+    }
     std::fputs(bench::table_head().c_str(), stdout);
     return true;
   }
   // Results are printed as they come, by run_case.
   void ReportRuns(const std::vector<Run>&) override {}
+
+ private:
+  std::string text(const char* field) const { return machine[field].get<std::string>(); }
 };
 
 void run_case(benchmark::State& state, const bench::Case& what, const bench::Settings& settings, Report& report) {
@@ -98,7 +104,7 @@ void run_case(benchmark::State& state, const bench::Case& what, const bench::Set
 
 bool write_json(const std::string& path, const bench::Settings& settings, const Report& report) {
   nlohmann::ordered_json all;
-  all["machine"] = bench::machine_json();
+  all["machine"] = report.machine;
   all["protocol"] = bench::protocol_json(settings);
   all["cases"] = nlohmann::ordered_json::array();
   for (const bench::Result& result : report.results) all["cases"].push_back(bench::json_of(result));

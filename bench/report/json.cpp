@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -29,6 +30,12 @@ std::string cpu_name() {
     if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
   }
   return "unknown";
+}
+
+// How many programs wanted a core during the last minute.
+double load_average() {
+  double minutes[1] = {0};
+  return getloadavg(minutes, 1) == 1 ? rounded(minutes[0], 2) : 0;
 }
 
 ordered_json timing_json(const Timing& timing) {
@@ -86,6 +93,7 @@ ordered_json machine_json() {
   ordered_json json;
   json["cpu"] = cpu_name();
   json["cores"] = std::thread::hardware_concurrency();
+  json["load_average"] = load_average();
 #if defined(_SC_LEVEL3_CACHE_SIZE)
   json["l1d_bytes"] = sysconf(_SC_LEVEL1_DCACHE_SIZE);
   json["l2_bytes"] = sysconf(_SC_LEVEL2_CACHE_SIZE);

@@ -47,6 +47,8 @@ def machine_lines(machine: Case) -> Iterator[str]:
     yield f"- CPU: {machine['cpu']}, {machine['cores']} cores; {', '.join(caches)}"
     yield f"- compiler: {machine['compiler']}, `-O3`, flags per instruction set, no `-march=native`"
     yield f"- library: {machine['library']}, target `{machine['target']}`; baselines: `{machine['baselines']}`"
+    if machine.get("load_average", 0) > 0.5:
+        yield f"- **other programs were running** (load average {machine['load_average']}): worse and unsteady numbers"
     yield f"- dot-product limit: `{machine['dot_instruction']}`"
     if "ggml" in machine:
         yield "- ggml: the CPU backend of the Python package llama-cpp-python, built on this machine for this machine"
