@@ -1,6 +1,4 @@
 // Decode attention: 8 kv heads, one new token, G query heads per kv head.
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "cases/cases.hpp"
@@ -8,6 +6,7 @@
 #include "cases/outputs.hpp"
 #include "cases/uncompressed.hpp"
 #include "ggml/ggml.hpp"
+#include "harness/machine.hpp"
 
 namespace bench {
 
@@ -42,18 +41,11 @@ struct Caches {
   }
 };
 
-std::size_t last_level_cache() {
-#if defined(_SC_LEVEL3_CACHE_SIZE)
-  const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  if (bytes > 0) return static_cast<std::size_t>(bytes);
-#endif
-  return std::size_t{32} << 20;
-}
-
 // Tokens whose codes (head_dim 128) fill the last-level cache at least four times; at most a gigabyte of fp16.
 std::size_t tokens_out_of_cache() {
+  const std::size_t last_level = std::max(cache_bytes(2), cache_bytes(3));
   std::size_t tokens = 131072;
-  while (tokens < 262144 && tokens * kKvHeads * 134 < 4 * last_level_cache()) tokens *= 2;
+  while (tokens < 262144 && tokens * kKvHeads * 134 < 4 * last_level) tokens *= 2;
   return tokens;
 }
 

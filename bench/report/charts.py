@@ -6,15 +6,16 @@ from typing import Any
 
 WIDTH, LABEL, VALUE = 480, 92, 96  # of the drawing, of the names on the left, of the numbers on the right
 BAR, GAP, HEAD, GROUP_HEAD = 18, 4, 52, 28
+LABELS = {"ggml_f16": "ggml f16", "ggml_q8_0": "ggml q8_0", "ggml_q4_0": "ggml q4_0", "ggml_f16_rows": "ggml rows"}
 STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #1b1f24 }
 .title { font-weight: 600; font-size: 16px } .small { fill: #57606a }
-.ours { fill: #0969da } .ours16 { fill: #8c959f } .ggml { fill: #c69026 }
+.ours { fill: #0969da } .baseline { fill: #8c959f } .other { fill: #c69026 }
 .limit { stroke: #cf222e; stroke-width: 2; stroke-dasharray: 4 3 } .key { fill: #cf222e }
 .page { fill: #ffffff }
 @media (prefers-color-scheme: dark) {
  text { fill: #e6edf3 } .small { fill: #9198a1 } .page { fill: #0d1117 }
- .ours { fill: #4493f8 } .ours16 { fill: #768390 } .limit { stroke: #f85149 } .key { fill: #f85149 }
+ .ours { fill: #4493f8 } .baseline { fill: #768390 } .limit { stroke: #f85149 } .key { fill: #f85149 }
 }
 """
 
@@ -22,20 +23,22 @@ text { font: 14px system-ui, sans-serif; fill: #1b1f24 }
 def bars_of(case: dict[str, Any]) -> list[tuple[str, float]]:
     """(name, ns per unit) of the library and of its baselines; single-thread variants of our own are left out."""
     others = [other for other in case.get("baselines", []) if not other["name"].startswith("tq_")]
-    named = [("libturboquant", case), *((other["name"].replace("ggml_", "ggml "), other) for other in others)]
+    named = [("libturboquant", case), *((LABELS.get(other["name"], other["name"]), other) for other in others)]
     return [(name, timing["ns"] / case["units"]) for name, timing in named]
 
 
 def kind_of(name: str) -> str:
     if name == "libturboquant":
         return "ours"
-    return "ggml" if name.startswith("ggml") else "ours16"
+    return "other" if name.startswith("ggml") or name == "naive" else "baseline"
 
 
 def number(ns: float) -> str:
     if ns >= 1e6:
         return f"{ns / 1e6:.3g} ms"
-    return f"{ns / 1e3:.3g} µs" if ns >= 1e4 else f"{ns:.3g} ns"
+    if ns >= 1e4:
+        return f"{ns / 1e3:.3g} µs"
+    return f"{ns:.0f} ns" if ns >= 1e3 else f"{ns:.3g} ns"
 
 
 def group(case: dict[str, Any], y: float, longest: float) -> Iterator[str]:
@@ -64,7 +67,7 @@ def height_of(case: dict[str, Any]) -> float:
 
 def chart(title: str, cases: list[dict[str, Any]]) -> str:
     """One drawing; all cases share its scale, and what is longer than our own baselines is cut."""
-    own = [ns for case in cases for name, ns in bars_of(case) if kind_of(name) != "ggml"]
+    own = [ns for case in cases for name, ns in bars_of(case) if kind_of(name) != "other"]
     longest = 1.05 * max(own)
     height = HEAD + sum(height_of(case) for case in cases) + 12
     parts = [

@@ -1,15 +1,12 @@
 #include "report/json.hpp"
 
-#include <unistd.h>
-
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
 #include <string>
 #include <thread>
 
 #include "baselines/table.hpp"
 #include "ggml/ggml.hpp"
+#include "harness/machine.hpp"
 #include "turboquant/turboquant.h"
 
 namespace bench {
@@ -22,20 +19,6 @@ double rounded(double value, int digits = 4) {
   if (value == 0 || !std::isfinite(value)) return value;
   const double unit = std::pow(10.0, digits - 1 - std::floor(std::log10(std::fabs(value))));
   return std::round(value * unit) / unit;
-}
-
-std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
-}
-
-// How many programs wanted a core during the last minute.
-double load_average() {
-  double minutes[1] = {0};
-  return getloadavg(minutes, 1) == 1 ? rounded(minutes[0], 2) : 0;
 }
 
 ordered_json timing_json(const Timing& timing) {
@@ -93,12 +76,10 @@ ordered_json machine_json() {
   ordered_json json;
   json["cpu"] = cpu_name();
   json["cores"] = std::thread::hardware_concurrency();
-  json["load_average"] = load_average();
-#if defined(_SC_LEVEL3_CACHE_SIZE)
-  json["l1d_bytes"] = sysconf(_SC_LEVEL1_DCACHE_SIZE);
-  json["l2_bytes"] = sysconf(_SC_LEVEL2_CACHE_SIZE);
-  json["l3_bytes"] = sysconf(_SC_LEVEL3_CACHE_SIZE);
-#endif
+  json["load_average"] = rounded(load_average(), 2);
+  json["l1d_bytes"] = cache_bytes(1);
+  json["l2_bytes"] = cache_bytes(2);
+  json["l3_bytes"] = cache_bytes(3);
 #if defined(__clang__)
   json["compiler"] = "clang " __clang_version__;
 #else

@@ -44,7 +44,7 @@ class Report(unittest.TestCase):
     def test_page_has_every_case_and_its_ratios(self) -> None:
         status, page = self.write([case("attend/d128/g1/65536", 1000, 4000), case("fwht/64", 100, 150)])
         self.assertEqual(status, 0)
-        self.assertIn("| `attend/d128/g1/65536` | 1e+03 ns | 1e+03 ns | 100 | 50 % read | fp16 4.00 (90 %), ", page)
+        self.assertIn("| `attend/d128/g1/65536` | 1000 ns | 1000 ns | 100 | 50 % read | fp16 4.00 (90 %), ", page)
         self.assertIn("| `fwht/64` |", page)
         self.assertIn("L2 1024 KB", page)
         self.assertNotIn("L3 0", page)
