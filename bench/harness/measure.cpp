@@ -23,6 +23,7 @@ struct Turn {
   std::function<void()> run;
   std::size_t repeats = 1;  // calls per sample
   int rounds = 1;           // in how many it takes part: fewer if it is slow
+  bool warm = false;        // called once untimed before each sample
   std::vector<double> samples = {};
 
   double best() const { return *std::min_element(samples.begin(), samples.end()); }
@@ -33,6 +34,8 @@ struct Turn {
     return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
   }
 };
+
+constexpr double kTooLongForCaches = 2e7;  // ns; what takes longer leaves nothing useful in a cache for its next call
 
 class Session {
  public:
@@ -50,7 +53,7 @@ class Session {
     for (int i = 0; i < settings_.rounds; ++i) {
       for (Turn& turn : turns_) {
         if ((i + 1) * turn.rounds / settings_.rounds == i * turn.rounds / settings_.rounds) continue;
-        if (plan_.warm) turn.run();
+        if (turn.warm) turn.run();
         turn.samples.push_back(sample(turn));
       }
     }
@@ -139,7 +142,8 @@ class Session {
       turn.run();
       const double once = std::max(sample(turn), 1.0);
       turn.repeats = static_cast<std::size_t>(std::max(1.0, std::ceil(settings_.sample_ns / once)));
-      const double round = once * static_cast<double>(turn.repeats + (plan_.warm ? 1 : 0));
+      turn.warm = plan_.warm && once < kTooLongForCaches;
+      const double round = once * static_cast<double>(turn.repeats + (turn.warm ? 1 : 0));
       turn.rounds =
           std::clamp(static_cast<int>(part / round), std::min(kFewestRounds, settings_.rounds), settings_.rounds);
     }
