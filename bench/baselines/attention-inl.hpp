@@ -1,5 +1,5 @@
-// Attention on an uncompressed cache, tile by tile with an online softmax (base 2). Decode reads 16-bit panels directly;
-// prefill widens a tile once and reuses it for a block of rows.
+// Attention on an uncompressed cache, tile by tile with an online softmax (base 2). Decode reads 16-bit panels
+// directly; prefill widens a tile once and reuses it for a block of rows.
 #pragma once
 
 #include "panel-inl.hpp"

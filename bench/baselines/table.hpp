@@ -38,7 +38,8 @@ struct PanelList {
   const Panel* end() const { return data + count; }
 };
 
-// Which register tile computes scores and which sums values; whether the next tile of the cache is prefetched meanwhile.
+// Which register tile computes scores and which sums values; whether the next tile of the cache is prefetched
+// meanwhile.
 struct Tiling {
   Panel scores, values;
   bool prefetch = false;

@@ -1,5 +1,5 @@
-// The vector type of the baselines: GCC and Clang vector extensions, as wide as the file's flags allow. Its few functions
-// are all that a baseline needs. Include only from baselines/arch/*.cpp; everything has internal linkage.
+// The vector type of the baselines: GCC and Clang vector extensions, as wide as the file's flags allow. Its few
+// functions are all that a baseline needs. Include only from baselines/arch/*.cpp; everything has internal linkage.
 //
 // a * b + c is one fused multiply-add where the instruction set has it (-ffp-contract=fast).
 #pragma once

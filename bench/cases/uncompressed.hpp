@@ -45,8 +45,8 @@ struct UncompressedCall {
 Work work_of(const UncompressedCall& call);
 void run_decode(const UncompressedCall& call, const Tiling& tiling, Team* team);
 
-// Tries every register tile that the rows can fill, for scores and for values, on the first 2048 tokens, then prefetching
-// on the whole, and keeps the fastest.
+// Tries every register tile that the rows can fill, for scores and for values, on the first 2048 tokens, then
+// prefetching on the whole, and keeps the fastest.
 Tiling tune_decode(const UncompressedCall& call);
 std::string describe(const Tiling& tiling);
 
@@ -55,7 +55,8 @@ Panel fastest_panel(Type type, std::size_t rows, const std::function<void(const 
 std::string describe(const Panel& panel);
 double multiply_adds_of(const Tiles& tiles, double products);  // what they cost there, in f32 multiply-adds
 
-// `new_tokens` causal queries per query head of a group behind tokens - new_tokens cached tokens; rows = new token major.
+// `new_tokens` causal queries per query head of a group behind tokens - new_tokens cached tokens; rows = new token
+// major.
 struct PrefillShape {
   std::size_t new_tokens, group;
 };

@@ -1,5 +1,6 @@
-// ggml's CPU flash attention as a further baseline, if its shared libraries are there: loaded at run time from the folder
-// TQ_GGML_DIR, such as llama_cpp/lib of the Python package llama-cpp-python. `./dev bench --with-ggml` sets that up.
+// ggml's CPU flash attention as a further baseline, if its shared libraries are there: loaded at run time from the
+// folder TQ_GGML_DIR, such as llama_cpp/lib of the Python package llama-cpp-python. `./dev bench --with-ggml` sets that
+// up.
 #pragma once
 
 #include <cstddef>
