@@ -179,7 +179,7 @@ class Task {
                            tile_.scores());
       return;
     }
-    const CodedSide keys{block.keys, block.key_scales, std::ldexp(1.0f, header.key_offset)};
+    const CodedSide keys{block.keys, block.key_scales, std::ldexp(1.0f, header.key_offset), block.values};
     kernels().coded_scores(shape, keys, tile_.coded(row), rows, tile_.scores());
     if (!layer_.centered()) return;
     const float inverse = 1.0f / static_cast<float>(layer_.key_coder().rotation().block);
@@ -194,7 +194,7 @@ class Task {
                     std::size_t rows) {
     const CodeShape& shape = layer_.value_coder().shape();
     if (layer_.values_coded()) {
-      const CodedSide values{block.values, block.value_scales, std::ldexp(1.0f, header.value_offset)};
+      const CodedSide values{block.values, block.value_scales, std::ldexp(1.0f, header.value_offset), block.values};
       return kernels().coded_values(shape, values, tile_.scores(), rows, tile_.rotated_sums(row));
     }
     const Element element = shape.format == Format::kF16 ? Element::kF16 : Element::kBf16;
