@@ -8,6 +8,7 @@
 #include <cstring>
 #include <exception>
 #include <fstream>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace {
 
 struct Options {
   std::string json;
-  std::string filter = ".";
+  std::regex filter{"."};
   bool quick = false, list = false;
 };
 
@@ -41,7 +42,12 @@ bool parse(int argc, char** argv, Options& options) {
       return false;
     }
     if (word == "--filter") {
-      options.filter = argv[++i];
+      try {
+        options.filter = argv[++i];
+      } catch (const std::regex_error& problem) {
+        std::fprintf(stderr, "tq_bench: --filter '%s': %s\n", argv[i], problem.what());
+        return false;
+      }
     } else if (word == "--json") {
       options.json = argv[++i];
     } else if (word == "--quick") {
@@ -59,18 +65,24 @@ bool parse(int argc, char** argv, Options& options) {
 // Collects what Google Benchmark's own reporters would print as one number per case.
 class Report : public benchmark::BenchmarkReporter {
  public:
+  const nlohmann::ordered_json machine = bench::machine_json();  // before the first case
   std::vector<bench::Result> results;
   int failures = 0;
 
   bool ReportContext(const Context&) override {
-    const nlohmann::ordered_json machine = bench::machine_json();
-    std::printf("%s, target %s, %s\n", machine["cpu"].get<std::string>().c_str(),
-                machine["target"].get<std::string>().c_str(), machine["compiler"].get<std::string>().c_str());
+    std::printf("%s, target %s, %s\n", text("cpu").c_str(), text("target").c_str(), text("compiler").c_str());
+    if (machine["load_average"] > 0.5) {
+      std::printf("Other programs are running (load average %s): expect worse and unsteady numbers.\n",
+                  machine["load_average"].dump().c_str());
+    }
     std::fputs(bench::table_head().c_str(), stdout);
     return true;
   }
   // Results are printed as they come, by run_case.
   void ReportRuns(const std::vector<Run>&) override {}
+
+ private:
+  std::string text(const char* field) const { return machine[field].get<std::string>(); }
 };
 
 void run_case(benchmark::State& state, const bench::Case& what, const bench::Settings& settings, Report& report) {
@@ -92,7 +104,7 @@ void run_case(benchmark::State& state, const bench::Case& what, const bench::Set
 
 bool write_json(const std::string& path, const bench::Settings& settings, const Report& report) {
   nlohmann::ordered_json all;
-  all["machine"] = bench::machine_json();
+  all["machine"] = report.machine;
   all["protocol"] = bench::protocol_json(settings);
   all["cases"] = nlohmann::ordered_json::array();
   for (const bench::Result& result : report.results) all["cases"].push_back(bench::json_of(result));
@@ -113,21 +125,25 @@ int main(int argc, char** argv) {
 
   const std::vector<bench::Case> cases = bench::all_cases({options.quick});
   Report report;
+  int chosen = 0;
   for (const bench::Case& what : cases) {
+    if (!std::regex_search(what.name, options.filter)) continue;  // Google Benchmark would match its own suffixes, too
+    ++chosen;
     if (options.list) std::printf("%s\n", what.name.c_str());
     benchmark::RegisterBenchmark(what.name.c_str(),
                                  [&](benchmark::State& state) { run_case(state, what, settings, report); })
         ->Iterations(1)
         ->UseManualTime();
   }
+  if (chosen == 0) {
+    std::fprintf(stderr, "tq_bench: no case matches the filter; --list shows all\n");
+    return 1;
+  }
   if (options.list) return 0;
 
   int count = 1;
   benchmark::Initialize(&count, argv);  // only its defaults: the arguments are ours
-  if (benchmark::RunSpecifiedBenchmarks(&report, options.filter) == 0) {
-    std::fprintf(stderr, "tq_bench: no case matches '%s'; --list shows them\n", options.filter.c_str());
-    return 1;
-  }
+  benchmark::RunSpecifiedBenchmarks(&report, ".");
   if (!options.json.empty() && !write_json(options.json, settings, report)) return 1;
   return report.failures == 0 ? 0 : 1;
 }

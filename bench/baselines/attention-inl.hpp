@@ -1,5 +1,5 @@
-// Attention on an uncompressed cache, tile by tile with an online softmax (base 2). Decode reads 16-bit panels directly;
-// prefill widens a tile once and reuses it for a block of rows.
+// Attention on an uncompressed cache, tile by tile with an online softmax (base 2). Decode reads 16-bit panels
+// directly; prefill widens a tile once and reuses it for a block of rows.
 #pragma once
 
 #include "panel-inl.hpp"
@@ -58,16 +58,17 @@ void decode(Type type, const Tiling& tiling, const DecodeJob& job) {
   alignas(64) float s[bench::kMaxDecodeRows * kTileTokens];
   Running state[bench::kMaxDecodeRows];
   std::memset(job.out, 0, job.rows * d * sizeof(float));
+  const std::size_t ahead = tiling.prefetch ? 2 * d * kTileTokens * bench::bytes_of(type) : 0;
   for (std::size_t first = 0; first < job.tokens; first += kTileTokens) {
     const char* keys = bytes_at(job.tiles, first * 2 * d, type);
-    tiling.scores.run(job.queries, d, job.rows, keys, d, s, kTileTokens, false);
+    tiling.scores.run(job.queries, d, job.rows, keys, d, s, kTileTokens, false, ahead);
     for (std::size_t r = 0; r < job.rows; ++r) {
       if (job.tokens - first < kTileTokens) hide(s + r * kTileTokens, job.tokens - first);
       weigh(s + r * kTileTokens, state[r], job.out + r * d, d);
     }
     for (std::size_t j = 0; j < d; j += kColumns) {
       const char* values = bytes_at(keys, (d + j) * kTileTokens, type);
-      tiling.values.run(s, kTileTokens, job.rows, values, kTileTokens, job.out + j, d, true);
+      tiling.values.run(s, kTileTokens, job.rows, values, kTileTokens, job.out + j, d, true, ahead);
     }
   }
   for (std::size_t r = 0; r < job.rows; ++r) normalise(job.out + r * d, d, state[r].sum);
@@ -106,20 +107,19 @@ void prefill_block(Type type, const Tiling& tiling, const PrefillJob& job, std::
   const std::size_t end = job.first_visible + (first_row + rows - 1) / job.group;
   for (std::size_t first = 0; first < end; first += kTileTokens) {
     const float* keys = float_tile(type, bytes_at(job.tiles, first * 2 * d, type), d, scratch);
-    tiling.scores.run(queries, d, rows, keys, d, s, kTileTokens, false);
+    tiling.scores.run(queries, d, rows, keys, d, s, kTileTokens, false, 0);
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t visible = job.first_visible + (first_row + r) / job.group;
       if (visible < first + kTileTokens) hide(s + r * kTileTokens, visible > first ? visible - first : 0);
       weigh(s + r * kTileTokens, state[r], out + r * d, d);
     }
     for (std::size_t j = 0; j < d; j += kColumns) {
-      tiling.values.run(s, kTileTokens, rows, keys + (d + j) * kTileTokens, kTileTokens, out + j, d, true);
+      tiling.values.run(s, kTileTokens, rows, keys + (d + j) * kTileTokens, kTileTokens, out + j, d, true, 0);
     }
   }
   for (std::size_t r = 0; r < rows; ++r) normalise(out + r * d, d, state[r].sum);
 }
 
-// Every tiling offered for prefill has a number of rows that divides both kPrefillRows and the rest.
 void prefill(Type type, const Tiling& tiling, const PrefillJob& job) {
   for (std::size_t row = 0; row < job.rows; row += bench::kPrefillRows) {
     const std::size_t left = job.rows - row;

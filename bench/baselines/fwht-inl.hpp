@@ -27,15 +27,8 @@ void naive_fwht(float* data, std::size_t size, std::size_t count) {
 template <int H>
 inline F stage_inside(F v) {
   F sign;
-  I from;
-  for (int i = 0; i < kLanes; ++i) sign[i] = (i & H) != 0 ? -1.0f : 1.0f, from[i] = i ^ H;
-#if defined(__clang__)
-  F other;
-  for (int i = 0; i < kLanes; ++i) other[i] = v[i ^ H];
-#else
-  const F other = __builtin_shuffle(v, from);
-#endif
-  return v * sign + other;
+  for (int i = 0; i < kLanes; ++i) sign[i] = (i & H) != 0 ? -1.0f : 1.0f;
+  return v * sign + exchange<H>(v);
 }
 
 inline F stages_inside(F v) {
@@ -51,11 +44,15 @@ inline F stages_inside(F v) {
 template <int R>
 inline void pass(float* x, std::size_t step, bool first, F scale) {
   F v[R];
+  TQ_BENCH_UNROLL
   for (int r = 0; r < R; ++r) v[r] = load(x + r * step);
   if (first) {
+    TQ_BENCH_UNROLL
     for (int r = 0; r < R; ++r) v[r] = stages_inside(v[r]);
   }
+  TQ_BENCH_UNROLL
   for (int h = 1; h < R; h *= 2) {
+    TQ_BENCH_UNROLL
     for (int r = 0; r < R; ++r) {
       if ((r & h) == 0) {
         const F a = v[r], b = v[r + h];
@@ -64,6 +61,7 @@ inline void pass(float* x, std::size_t step, bool first, F scale) {
       }
     }
   }
+  TQ_BENCH_UNROLL
   for (int r = 0; r < R; ++r) store(x + r * step, v[r] * scale);
 }
 

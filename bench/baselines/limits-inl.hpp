@@ -21,6 +21,7 @@ std::uint64_t read_all(const void* data, std::size_t bytes) {
   const char* p = static_cast<const char*>(data);
   U sums[4] = {};
   for (std::size_t i = 0; i + 4 * sizeof(U) <= bytes; i += 4 * sizeof(U)) {
+    TQ_BENCH_UNROLL
     for (int c = 0; c < 4; ++c) sums[c] ^= load_as<U>(p + i + c * sizeof(U));
   }
   const U all = (sums[0] ^ sums[1]) ^ (sums[2] ^ sums[3]);
@@ -31,9 +32,11 @@ std::uint64_t read_all(const void* data, std::size_t bytes) {
 
 double adds(std::size_t steps) {
   F chains[kChains], one = splat(1e-20f);
+  TQ_BENCH_UNROLL
   for (F& v : chains) v = splat(1.0f);
   keep(one);
   for (std::size_t i = 0; i < steps; ++i) {
+    TQ_BENCH_UNROLL
     for (F& v : chains) {
       v = v + one;
       keep(v);
@@ -44,9 +47,11 @@ double adds(std::size_t steps) {
 
 double fmas(std::size_t steps) {
   F chains[kChains], factor = splat(0.999f), term = splat(1e-20f);
+  TQ_BENCH_UNROLL
   for (F& v : chains) v = splat(1.0f);
   keep(factor), keep(term);
   for (std::size_t i = 0; i < steps; ++i) {
+    TQ_BENCH_UNROLL
     for (F& v : chains) {
       v = v * factor + term;
       keep(v);
@@ -61,6 +66,7 @@ double dots(std::size_t steps) {
   __m512i chains[kChains] = {}, a = _mm512_set1_epi8(1), b = a;
   keep(a), keep(b);
   for (std::size_t i = 0; i < steps; ++i) {
+    TQ_BENCH_UNROLL
     for (__m512i& v : chains) {
       v = _mm512_dpbusd_epi32(v, a, b);
       keep(v);
@@ -89,6 +95,7 @@ double dots(std::size_t steps) {
   Bytes chains[kDotChains] = {}, a = {}, b = {}, ones = {};
   keep(ones);
   for (std::size_t i = 0; i < steps; ++i) {
+    TQ_BENCH_UNROLL
     for (Bytes& v : chains) {
       keep(a), keep(b);
       v = dot_step(v, a, b, ones);
@@ -103,6 +110,7 @@ double dots(std::size_t steps) {
   constexpr int kDotChains = 8;
   __m128i chains[kDotChains] = {}, a = _mm_set1_epi16(1), b = a;
   for (std::size_t i = 0; i < steps; ++i) {
+    TQ_BENCH_UNROLL
     for (__m128i& v : chains) {
       keep(a), keep(b);
       v = _mm_add_epi32(v, _mm_madd_epi16(a, b));
@@ -118,6 +126,7 @@ double dots(std::size_t steps) {
   int32x4_t chains[kDotChains] = {};
   int8x8_t a = vdup_n_s8(1), b = a;
   for (std::size_t i = 0; i < steps; ++i) {
+    TQ_BENCH_UNROLL
     for (int32x4_t& v : chains) {
       keep(a), keep(b);
       v = vpadalq_s16(v, vmull_s8(a, b));

@@ -11,26 +11,29 @@ constexpr std::size_t kColumns = bench::kTileTokens;
 
 // How a panel is stored: rows i .. i + kStep - 1, columns from `column`, as floats.
 struct StoredF32 {
-  static constexpr int kStep = 1;
+  static constexpr int kStep = 1, kBytes = 4;
   template <int C>
   static void load_rows(const void* panel, std::size_t i, std::size_t column, F (&out)[1][C]) {
     const float* p = static_cast<const float*>(panel) + i * kColumns + column;
+    TQ_BENCH_UNROLL
     for (int c = 0; c < C; ++c) out[0][c] = load(p + c * kLanes);
   }
 };
 struct StoredF16 {
-  static constexpr int kStep = 1;
+  static constexpr int kStep = 1, kBytes = 2;
   template <int C>
   static void load_rows(const void* panel, std::size_t i, std::size_t column, F (&out)[1][C]) {
     const std::uint16_t* p = static_cast<const std::uint16_t*>(panel) + i * kColumns + column;
+    TQ_BENCH_UNROLL
     for (int c = 0; c < C; ++c) out[0][c] = load_f16(p + c * kLanes);
   }
 };
 struct StoredBf16 {
-  static constexpr int kStep = 2;
+  static constexpr int kStep = 2, kBytes = 2;
   template <int C>
   static void load_rows(const void* panel, std::size_t i, std::size_t column, F (&out)[2][C]) {
     const std::uint32_t* p = static_cast<const std::uint32_t*>(panel) + i / 2 * kColumns + column;
+    TQ_BENCH_UNROLL
     for (int c = 0; c < C; ++c) {
       const U pair = load_as<U>(p + c * kLanes);
       out[0][c] = (F)(pair << 16);
@@ -41,7 +44,9 @@ struct StoredBf16 {
 
 template <int R, int C>
 void put(F (&acc)[R][C], float* c, std::size_t ldc, bool add) {
+  TQ_BENCH_UNROLL
   for (int r = 0; r < R; ++r) {
+    TQ_BENCH_UNROLL
     for (int j = 0; j < C; ++j) {
       float* at = c + r * ldc + j * kLanes;
       store(at, add ? load(at) + acc[r][j] : acc[r][j]);
@@ -49,25 +54,46 @@ void put(F (&acc)[R][C], float* c, std::size_t ldc, bool add) {
   }
 }
 
+inline void prefetch(const char* p, int bytes) {
+  for (int i = 0; i < bytes; i += 64) __builtin_prefetch(p + i, 0, 2);
+}
+
+// One register tile: R rows, C vectors of columns. Prefetches what lies `ahead` of the panel if that is not 0.
+template <class Stored, int R, int C>
+inline void register_tile(const float* x, std::size_t lda, const void* b, std::size_t column, std::size_t k, float* c,
+                          std::size_t ldc, bool add, std::size_t ahead) {
+  F acc[R][C] = {};
+  const char* line = static_cast<const char*>(b) + column * Stored::kStep * Stored::kBytes + ahead;
+  for (std::size_t i = 0; i < k; i += Stored::kStep) {
+    if (ahead != 0) prefetch(line + i * kColumns * Stored::kBytes, C * kLanes * Stored::kStep * Stored::kBytes);
+    F y[Stored::kStep][C];
+    Stored::template load_rows<C>(b, i, column, y);
+    TQ_BENCH_UNROLL
+    for (int s = 0; s < Stored::kStep; ++s) {
+      TQ_BENCH_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const F factor = splat(x[r * lda + i + s]);
+        TQ_BENCH_UNROLL
+        for (int j = 0; j < C; ++j) acc[r][j] += factor * y[s][j];
+      }
+    }
+  }
+  put<R, C>(acc, c + column, ldc, add);
+}
+
 template <class Stored, int R, int C>
 void panel(const float* a, std::size_t lda, std::size_t count, const void* b, std::size_t k, float* c, std::size_t ldc,
-           bool add) {
+           bool add, std::size_t ahead) {
   for (std::size_t column = 0; column < kColumns; column += C * kLanes) {
-    for (std::size_t row = 0; row < count; row += R) {
-      F acc[R][C] = {};
-      const float* x = a + row * lda;
-      for (std::size_t i = 0; i < k; i += Stored::kStep) {
-        F y[Stored::kStep][C];
-        Stored::template load_rows<C>(b, i, column, y);
-        for (int s = 0; s < Stored::kStep; ++s) {
-          for (int r = 0; r < R; ++r) {
-            const F factor = splat(x[r * lda + i + s]);
-            for (int j = 0; j < C; ++j) acc[r][j] += factor * y[s][j];
-          }
-        }
-      }
-      put<R, C>(acc, c + row * ldc + column, ldc, add);
+    std::size_t row = 0;
+    if (ahead != 0) {
+      register_tile<Stored, R, C>(a, lda, b, column, k, c, ldc, add, ahead);
+      row = R;
     }
+    for (; row + R <= count; row += R)
+      register_tile<Stored, R, C>(a + row * lda, lda, b, column, k, c + row * ldc, ldc, add, 0);
+    for (; row < count; ++row)
+      register_tile<Stored, 1, C>(a + row * lda, lda, b, column, k, c + row * ldc, ldc, add, 0);
   }
 }
 
@@ -75,9 +101,10 @@ void panel(const float* a, std::size_t lda, std::size_t count, const void* b, st
 // Two products and an addition per lane and instruction; the rows are rounded to bf16 as well, the sums stay f32.
 template <int R, int C>
 void panel_bf16_dot(const float* a, std::size_t lda, std::size_t count, const void* b, std::size_t k, float* c,
-                    std::size_t ldc, bool add) {
+                    std::size_t ldc, bool add, std::size_t ahead) {
   alignas(64) std::uint32_t x[R * bench::kMaxHeadDim / 2];
   for (std::size_t row = 0; row < count; row += R) {
+    if (count - row < R) return panel_bf16_dot<1, C>(a + row * lda, lda, count - row, b, k, c + row * ldc, ldc, add, 0);
     for (int r = 0; r < R; ++r) {
       for (std::size_t i = 0; i < k; i += 2 * kLanes) {
         const float* from = a + (row + r) * lda + i;
@@ -89,10 +116,14 @@ void panel_bf16_dot(const float* a, std::size_t lda, std::size_t count, const vo
       F acc[R][C] = {};
       for (std::size_t i = 0; i < k / 2; ++i) {
         const std::uint32_t* p = static_cast<const std::uint32_t*>(b) + i * kColumns + column;
+        if (ahead != 0 && row == 0) prefetch(reinterpret_cast<const char*>(p) + ahead, C * kLanes * 4);
         __m512bh y[C];
+        TQ_BENCH_UNROLL
         for (int j = 0; j < C; ++j) y[j] = load_as<__m512bh>(p + j * kLanes);
+        TQ_BENCH_UNROLL
         for (int r = 0; r < R; ++r) {
-          const __m512bh factor = (__m512bh)_mm512_set1_epi32(static_cast<int>(x[r * k / 2 + i]));
+          const __m512bh factor = (__m512bh)_mm512_set1_epi32(static_cast<int>(x[(r * k) / 2 + i]));
+          TQ_BENCH_UNROLL
           for (int j = 0; j < C; ++j) acc[r][j] = (F)_mm512_dpbf16_ps((__m512)acc[r][j], y[j], factor);
         }
       }

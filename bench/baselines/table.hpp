@@ -22,9 +22,11 @@ enum class Type { kF32, kF16, kBf16 };
 inline constexpr const char* kTypeNames[] = {"fp32", "fp16", "bf16"};
 constexpr std::size_t bytes_of(Type type) { return type == Type::kF32 ? 4 : 2; }
 
-// c[r][0..63] = (add ? c[r][0..63] : 0) + sum over i < k of a[r][i] b[i][0..63] for `count` rows, a multiple of `rows`.
+// c[r][0..63] = (add ? c[r][0..63] : 0) + sum over i < k of a[r][i] b[i][0..63] for `count` rows, at least `rows`.
+// Every line of b is read once before any is read again; `ahead` bytes behind it another one is prefetched into L2
+// (0: none).
 using PanelFn = void (*)(const float* a, std::size_t lda, std::size_t count, const void* b, std::size_t k, float* c,
-                         std::size_t ldc, bool add);
+                         std::size_t ldc, bool add, std::size_t ahead);
 struct Panel {
   int rows, columns;  // of the register tile, columns in vectors
   PanelFn run;
@@ -36,9 +38,11 @@ struct PanelList {
   const Panel* end() const { return data + count; }
 };
 
-// Which register tile computes scores and which sums values.
+// Which register tile computes scores and which sums values; whether the next tile of the cache is prefetched
+// meanwhile.
 struct Tiling {
   Panel scores, values;
+  bool prefetch = false;
 };
 
 // One kv head. `queries`: rows of head_dim floats, already times scale * log2(e). `out`: the same shape.

@@ -1,5 +1,5 @@
-// The vector type of the baselines: GCC and Clang vector extensions, as wide as the file's flags allow. Its few functions
-// are all that a baseline needs. Include only from baselines/arch/*.cpp; everything has internal linkage.
+// The vector type of the baselines: GCC and Clang vector extensions, as wide as the file's flags allow. Its few
+// functions are all that a baseline needs. Include only from baselines/arch/*.cpp; everything has internal linkage.
 //
 // a * b + c is one fused multiply-add where the instruction set has it (-ffp-contract=fast).
 #pragma once
@@ -12,6 +12,13 @@
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
+#endif
+
+// In front of a loop over registers: without it GCC keeps arrays of more than eight of them in memory.
+#if defined(__clang__)
+#define TQ_BENCH_UNROLL _Pragma("unroll")
+#else
+#define TQ_BENCH_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 namespace {
@@ -79,15 +86,34 @@ template <class V>
   return x < splat(-126.0f) ? splat(0.0f) : result;
 }
 
+// Lane i of the result is lane i ^ H of v.
+template <int H>
+[[maybe_unused]] inline F exchange(F v) {
+#if defined(__clang__)
+  F result;
+  TQ_BENCH_UNROLL
+  for (int i = 0; i < kLanes; ++i) result[i] = v[i ^ H];
+  return result;
+#else
+  I from;
+  for (int i = 0; i < kLanes; ++i) from[i] = i ^ H;
+  return __builtin_shuffle(v, from);
+#endif
+}
+
+// Combines all lanes by a tree; every lane gets the result.
+template <class Operation>
+[[maybe_unused]] inline F all_lanes(F v, Operation combine) {
+  if constexpr (kLanes >= 16) v = combine(v, exchange<8>(v));
+  if constexpr (kLanes >= 8) v = combine(v, exchange<4>(v));
+  v = combine(v, exchange<2>(v));
+  return combine(v, exchange<1>(v));
+}
 [[maybe_unused]] inline float sum_of(F v) {
-  float total = 0;
-  for (int i = 0; i < kLanes; ++i) total += v[i];
-  return total;
+  return all_lanes(v, [](F a, F b) { return a + b; })[0];
 }
 [[maybe_unused]] inline float max_of(F v) {
-  float best = v[0];
-  for (int i = 1; i < kLanes; ++i) best = v[i] > best ? v[i] : best;
-  return best;
+  return all_lanes(v, [](F a, F b) { return max(a, b); })[0];
 }
 
 }  // namespace

@@ -1,13 +1,12 @@
 // Decode attention: 8 kv heads, one new token, G query heads per kv head.
-#include <unistd.h>
-
 #include <algorithm>
-#include <cmath>
-#include <stdexcept>
 
 #include "cases/cases.hpp"
 #include "cases/library.hpp"
+#include "cases/outputs.hpp"
 #include "cases/uncompressed.hpp"
+#include "ggml/ggml.hpp"
+#include "harness/machine.hpp"
 
 namespace bench {
 
@@ -27,35 +26,26 @@ struct Caches {
   LibraryCache library;
   tq_sequence sequence;
   std::vector<Tiles> tiles;
-  std::vector<float> queries;         // for the library
-  std::vector<float> scaled_queries;  // for the baselines
+  std::vector<float> queries;  // for the library
+  std::vector<float> scaled;   // for the baselines
 
   Caches(std::size_t head_dim, std::size_t tokens, bool with_fp32)
       : pool(kKvHeads, head_dim),
         library(layer_options(kKvHeads, head_dim)),
         sequence(library.add_sequence()),
         queries(gaussian(kKvHeads * kMostGroup * head_dim, 3)),
-        scaled_queries(queries) {
+        scaled(scaled_queries(queries, head_dim)) {
     library.append(sequence, pool, tokens);
     for (const Type type : {Type::kF16, Type::kBf16}) tiles.emplace_back(pool, type, kKvHeads, tokens);
     if (with_fp32) tiles.emplace_back(pool, Type::kF32, kKvHeads, tokens);
-    const float factor = 1.4426950409f / std::sqrt(static_cast<float>(head_dim));
-    for (float& q : scaled_queries) q *= factor;
   }
 };
 
-std::size_t last_level_cache() {
-#if defined(_SC_LEVEL3_CACHE_SIZE)
-  const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  if (bytes > 0) return static_cast<std::size_t>(bytes);
-#endif
-  return std::size_t{32} << 20;
-}
-
 // Tokens whose codes (head_dim 128) fill the last-level cache at least four times; at most a gigabyte of fp16.
 std::size_t tokens_out_of_cache() {
+  const std::size_t last_level = std::max(cache_bytes(2), cache_bytes(3));
   std::size_t tokens = 131072;
-  while (tokens < 262144 && tokens * kKvHeads * 134 < 4 * last_level_cache()) tokens *= 2;
+  while (tokens < 262144 && tokens * kKvHeads * 134 < 4 * last_level) tokens *= 2;
   return tokens;
 }
 
@@ -75,12 +65,9 @@ struct Calls {
   std::shared_ptr<Caches> caches;
   PoolHandle pool{nullptr, tq_pool_destroy};
   std::unique_ptr<Team> team;
-  std::vector<std::vector<float>> outputs;  // per contender
+  Outputs outputs;
 
-  float* new_output(const Shape& shape) {
-    outputs.emplace_back(kKvHeads * shape.group * shape.head_dim);
-    return outputs.back().data();
-  }
+  float* new_output(const Shape& shape) { return outputs.add(kKvHeads * shape.group * shape.head_dim); }
 };
 
 void add_library(const std::string& name, const Shape& shape, tq_pool* pool, const std::shared_ptr<Calls>& calls,
@@ -99,7 +86,7 @@ void add_library(const std::string& name, const Shape& shape, tq_pool* pool, con
 
 void add_baselines(const Shape& shape, const std::shared_ptr<Calls>& calls, Plan& plan) {
   for (const Tiles& tiles : calls->caches->tiles) {
-    const UncompressedCall call{&tiles, calls->caches->scaled_queries.data(), shape.group, calls->new_output(shape)};
+    const UncompressedCall call{&tiles, calls->caches->scaled.data(), shape.group, calls->new_output(shape)};
     const Tiling tiling = tune_decode(call);
     Team* team = calls->team.get();
     plan.contenders.push_back({kTypeNames[static_cast<int>(tiles.type())],
@@ -108,24 +95,28 @@ void add_baselines(const Shape& shape, const std::shared_ptr<Calls>& calls, Plan
   }
 }
 
-// Every contender must have computed about the same thing.
-void compare(const Calls& calls, const Plan& plan) {
-  for (const Contender& c : plan.contenders) c.run();
-  const std::size_t reference = calls.outputs.size() - 1;
-  for (std::size_t i = 0; i < reference; ++i) {
-    const double error = difference(calls.outputs[i], calls.outputs[reference]);
-    const double allowed = plan.contenders[i].name.starts_with("tq") ? 0.4 : 0.02;
-    if (!(error < allowed)) {
-      throw std::runtime_error(plan.contenders[i].name + " differs from " + plan.contenders[reference].name + " by " +
-                               std::to_string(error) + " of its length");
-    }
-  }
+// ggml converts nothing beforehand, so one call is what a llama.cpp layer pays. Its fastest layout is head after head;
+// llama.cpp itself keeps [token][head].
+void add_ggml(const Shape& shape, const std::shared_ptr<Calls>& calls, Plan& plan) {
+  if (!ggml_available() || shape.head_dim != 128 || shape.threads > 1 || shape.tokens > 65536) return;
+  const Caches& caches = *calls->caches;
+  const auto add = [&](GgmlType type, bool token_major) {
+    const auto attention = std::make_shared<GgmlAttention>(
+        GgmlShape{type, kKvHeads * shape.group, shape.tokens, 1, token_major}, caches.pool, caches.queries);
+    attention->run();
+    attention->copy_output(calls->new_output(shape));
+    plan.contenders.push_back({attention->name(),
+                               [attention, calls] { attention->run(); },
+                               {},
+                               token_major ? "[token][head], as llama.cpp keeps it" : "head after head"});
+  };
+  for (const GgmlType type : {GgmlType::kF16, GgmlType::kQ8_0, GgmlType::kQ4_0}) add(type, false);
+  if (shape.group == 4) add(GgmlType::kF16, true);
 }
 
 Plan prepare(const Shape& shape) {
   const auto calls = std::make_shared<Calls>();
   calls->caches = caches_for(shape.head_dim, shape.tokens);
-  calls->outputs.reserve(8);
   Plan plan;
   plan.units = static_cast<double>(kKvHeads * shape.tokens);
   plan.unit = "kv head and token";
@@ -137,7 +128,8 @@ Plan prepare(const Shape& shape) {
   add_library("tq", shape, calls->pool.get(), calls, plan);
   if (shape.threads > 1) add_library("tq_one_thread", shape, nullptr, calls, plan);
   add_baselines(shape, calls, plan);
-  compare(*calls, plan);
+  add_ggml(shape, calls, plan);
+  calls->outputs.compare(plan);
   return plan;
 }
 

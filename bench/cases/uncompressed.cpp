@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
-#include <numeric>
+#include <map>
+#include <tuple>
 
 #include "harness/clock.hpp"
 
@@ -37,34 +38,47 @@ void fill_tile(const Pool& pool, Type type, std::size_t head, std::size_t first,
   }
 }
 
-// Of all panels of the type whose rows divide `rows`, the one for which `time` is least.
-Panel fastest(Type type, std::size_t rows, const std::function<double(const Panel&)>& time) {
-  Panel best{};
-  double best_ns = 0;
-  for (const Panel& panel : baselines().attention.panels(type)) {
-    if (rows % static_cast<std::size_t>(panel.rows) != 0) continue;
-    const double ns = time(panel);
-    if (best.run == nullptr || ns < best_ns) best = panel, best_ns = ns;
+// The fastest of the candidates. They take turns, because the machine may be slower for a while.
+Tiling fastest(const std::vector<Tiling>& candidates, int turns, const std::function<void(const Tiling&)>& run) {
+  std::vector<double> best(candidates.size(), 0);
+  for (int turn = 0; turn < turns; ++turn) {
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const double start = thread_cpu_ns();
+      run(candidates[i]);
+      const double ns = thread_cpu_ns() - start;
+      if (turn == 0 || ns < best[i]) best[i] = ns;
+    }
   }
-  return best;
+  return candidates[static_cast<std::size_t>(std::min_element(best.begin(), best.end()) - best.begin())];
 }
 
-// Scores first, with the same tile for values as far as it goes; then values.
-Tiling tune(Type type, std::size_t rows, int tries, const std::function<void(const Tiling&)>& run) {
-  const auto time = [&](const Tiling& tiling) {
-    double best = 0;
-    for (int i = 0; i < tries; ++i) {
-      const double start = thread_cpu_ns();
-      run(tiling);
-      const double ns = thread_cpu_ns() - start;
-      if (i == 0 || ns < best) best = ns;
-    }
-    return best;
+constexpr int kTurns = 5;
+
+// Register tiles that `rows` rows can fill, the same one for scores and values.
+std::vector<Tiling> candidates_for(Type type, std::size_t rows, bool prefetch) {
+  std::vector<Tiling> candidates;
+  for (const Panel& panel : baselines().attention.panels(type)) {
+    if (static_cast<std::size_t>(panel.rows) <= rows) candidates.push_back({panel, panel, prefetch});
+  }
+  return candidates;
+}
+
+// Chooses for scores first, then for values.
+Tiling fastest_panels(Type type, std::size_t rows, bool prefetch, const std::function<void(const Tiling&)>& run) {
+  std::vector<Tiling> candidates = candidates_for(type, rows, prefetch);
+  const Panel scores = fastest(candidates, kTurns, run).scores;
+  for (Tiling& candidate : candidates) candidate.scores = scores;
+  return fastest(candidates, kTurns, run);
+}
+
+// Calls task(head) for every head; every thread of the team takes a stretch of them.
+void over_heads(std::size_t heads, Team* team, const std::function<void(std::size_t)>& task) {
+  const std::size_t parts = team == nullptr ? 1 : team->size();
+  const auto part = [&](std::size_t i) {
+    for (std::size_t h = i * heads / parts; h < (i + 1) * heads / parts; ++h) task(h);
   };
-  Tiling tiling{};
-  tiling.scores = fastest(type, rows, [&](const Panel& panel) { return time({panel, panel}); });
-  tiling.values = fastest(type, rows, [&](const Panel& panel) { return time({tiling.scores, panel}); });
-  return tiling;
+  if (team == nullptr) return part(0);
+  team->run([&](unsigned i) { part(i); });
 }
 
 }  // namespace
@@ -96,60 +110,75 @@ Tiles::Tiles(const Pool& pool, Type type, std::size_t heads, std::size_t tokens,
   }
 }
 
+double multiply_adds_of(const Tiles& tiles, double products) {
+  // vdpbf16ps does the work of two multiply-adds.
+  const bool pairs = std::strcmp(baselines().attention.name, "avx512_bf16") == 0;
+  return tiles.type() == Type::kBf16 && pairs ? products / 2 : products;
+}
+
 Work work_of(const UncompressedCall& call) {
   const Tiles& tiles = *call.tiles;
   Work work;
   work.data = tiles.head(0);
   work.bytes = tiles.bytes();
-  work.fmas = 2.0 * static_cast<double>(tiles.heads() * call.rows * tiles.tokens() * tiles.head_dim());
-  // vdpbf16ps does the work of two multiply-adds.
-  if (tiles.type() == Type::kBf16 && std::strcmp(baselines().attention.name, "avx512_bf16") == 0) work.fmas /= 2;
+  work.fmas =
+      multiply_adds_of(tiles, 2.0 * static_cast<double>(tiles.heads() * call.rows * tiles.tokens() * tiles.head_dim()));
   return work;
 }
 
 void run_decode(const UncompressedCall& call, const Tiling& tiling, Team* team) {
   const Tiles& tiles = *call.tiles;
-  const std::size_t step = call.rows * tiles.head_dim();
-  const auto part = [&](unsigned index, unsigned of) {
-    for (std::size_t h = index * tiles.heads() / of; h < (index + 1) * tiles.heads() / of; ++h) {
-      baselines().attention.decode(
-          tiles.type(), tiling,
-          {call.queries + h * step, call.rows, tiles.head_dim(), tiles.head(h), tiles.tokens(), call.out + h * step});
-    }
-  };
-  if (team == nullptr) return part(0, 1);
-  team->run([&](unsigned i) { part(i, team->size()); });
+  const std::size_t step = call.rows * tiles.head_dim(), tokens = std::min(tiles.tokens(), call.tokens);
+  over_heads(tiles.heads(), team, [&](std::size_t h) {
+    const DecodeJob job{call.queries + h * step, call.rows, tiles.head_dim(),
+                        tiles.head(h),           tokens,    call.out + h * step};
+    baselines().attention.decode(tiles.type(), tiling, job);
+  });
 }
 
 Tiling tune_decode(const UncompressedCall& call) {
-  const int tries = call.tiles->bytes() > (std::size_t{64} << 20) ? 2 : 4;
-  return tune(call.tiles->type(), call.rows, tries, [&](const Tiling& t) { run_decode(call, t, nullptr); });
+  using Shape = std::tuple<Type, std::size_t, std::size_t>;
+  static std::map<Shape, Tiling> known;
+  const Shape shape{call.tiles->type(), call.tiles->head_dim(), call.rows};
+  if (!known.contains(shape)) {
+    UncompressedCall part = call;
+    part.tokens = 2048;
+    known[shape] =
+        fastest_panels(call.tiles->type(), call.rows, true, [&](const Tiling& t) { run_decode(part, t, nullptr); });
+  }
+  Tiling with = known[shape], without = with;
+  without.prefetch = false;
+  return fastest({with, without}, 4, [&](const Tiling& t) { run_decode(call, t, nullptr); });
 }
+
+std::string describe(const Panel& panel) { return std::to_string(panel.rows) + "x" + std::to_string(panel.columns); }
 
 std::string describe(const Tiling& tiling) {
-  const auto text = [](const Panel& p) { return std::to_string(p.rows) + "x" + std::to_string(p.columns); };
-  return "register tiles " + text(tiling.scores) + " / " + text(tiling.values);
+  return "register tiles " + describe(tiling.scores) + " / " + describe(tiling.values) +
+         (tiling.prefetch ? ", next tile prefetched" : "");
 }
 
-void run_prefill(const UncompressedCall& call, const PrefillShape& shape, const Tiling& tiling) {
+Panel fastest_panel(Type type, std::size_t rows, const std::function<void(const Panel&)>& run) {
+  return fastest(candidates_for(type, rows, true), kTurns, [&](const Tiling& tiling) { run(tiling.scores); }).scores;
+}
+
+void run_prefill(const UncompressedCall& call, const PrefillShape& shape, const Tiling& tiling, Team* team) {
   const Tiles& tiles = *call.tiles;
-  const std::size_t step = call.rows * tiles.head_dim();
-  for (std::size_t h = 0; h < tiles.heads(); ++h) {
-    baselines().attention.prefill(tiles.type(), tiling,
-                                  {call.queries + h * step, call.rows, shape.group, tiles.head_dim(), tiles.head(h),
-                                   tiles.tokens() - shape.new_tokens + 1, call.out + h * step});
-  }
+  const std::size_t step = call.rows * tiles.head_dim(), first_visible = tiles.tokens() - shape.new_tokens + 1;
+  over_heads(tiles.heads(), team, [&](std::size_t h) {
+    const PrefillJob job{call.queries + h * step, call.rows,     shape.group,        tiles.head_dim(),
+                         tiles.head(h),           first_visible, call.out + h * step};
+    baselines().attention.prefill(tiles.type(), tiling, job);
+  });
 }
 
 Tiling tune_prefill(const UncompressedCall& call, const PrefillShape& shape) {
-  // The tiles are widened to f32 first, so the panels are those of f32; 96 rows are enough to tell.
+  // The tiles are widened to f32 first, so the panels are those of f32; one block of rows is enough to tell.
   const Tiles& tiles = *call.tiles;
-  const std::size_t rows = std::min(call.rows, kPrefillRows);
-  return tune(Type::kF32, std::gcd(call.rows, kPrefillRows), 3, [&](const Tiling& tiling) {
-    baselines().attention.prefill(tiles.type(), tiling,
-                                  {call.queries, rows, shape.group, tiles.head_dim(), tiles.head(0),
-                                   tiles.tokens() - shape.new_tokens + 1, call.out});
-  });
+  const PrefillJob job{call.queries,  std::min(call.rows, kPrefillRows),     shape.group, tiles.head_dim(),
+                       tiles.head(0), tiles.tokens() - shape.new_tokens + 1, call.out};
+  return fastest_panels(Type::kF32, job.rows, false,
+                        [&](const Tiling& tiling) { baselines().attention.prefill(tiles.type(), tiling, job); });
 }
 
 }  // namespace bench

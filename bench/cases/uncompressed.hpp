@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,20 +39,28 @@ struct UncompressedCall {
   const float* queries;
   std::size_t rows;  // per kv head
   float* out;
+  std::size_t tokens = static_cast<std::size_t>(-1);  // at most so many of the tiles' tokens
 };
 
 Work work_of(const UncompressedCall& call);
 void run_decode(const UncompressedCall& call, const Tiling& tiling, Team* team);
 
-// Tries every register tile that divides the rows, for scores and for values, and keeps the fastest of each.
+// Tries every register tile that the rows can fill, for scores and for values, on the first 2048 tokens, then
+// prefetching on the whole, and keeps the fastest.
 Tiling tune_decode(const UncompressedCall& call);
 std::string describe(const Tiling& tiling);
 
-// `new_tokens` causal queries per query head of a group behind tokens - new_tokens cached tokens; rows = new token major.
+// The same for a single panel kernel.
+Panel fastest_panel(Type type, std::size_t rows, const std::function<void(const Panel&)>& run);
+std::string describe(const Panel& panel);
+double multiply_adds_of(const Tiles& tiles, double products);  // what they cost there, in f32 multiply-adds
+
+// `new_tokens` causal queries per query head of a group behind tokens - new_tokens cached tokens; rows = new token
+// major.
 struct PrefillShape {
   std::size_t new_tokens, group;
 };
-void run_prefill(const UncompressedCall& call, const PrefillShape& shape, const Tiling& tiling);
+void run_prefill(const UncompressedCall& call, const PrefillShape& shape, const Tiling& tiling, Team* team);
 Tiling tune_prefill(const UncompressedCall& call, const PrefillShape& shape);
 
 }  // namespace bench

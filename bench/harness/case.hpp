@@ -9,8 +9,8 @@
 
 namespace bench {
 
-// The least a contender has to do, whatever its code looks like. Its limit is the slowest of these at the speed that the
-// same run measures for each alone. Totals of one call.
+// The least a contender has to do, whatever its code looks like. Its limit is the slowest of these at the speed that
+// the same run measures for each alone. Totals of one call.
 struct Work {
   const void* data = nullptr;  // memory of the size and state (cached or not) that has to be read ..
   std::size_t bytes = 0;       // .. so many bytes of it

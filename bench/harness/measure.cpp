@@ -21,7 +21,9 @@ namespace {
 // Something to time: a contender, or a loop that measures a limit.
 struct Turn {
   std::function<void()> run;
-  std::size_t repeats = 1;
+  std::size_t repeats = 1;  // calls per sample
+  int rounds = 1;           // in how many it takes part: fewer if it is slow
+  bool warm = false;        // called once untimed before each sample
   std::vector<double> samples = {};
 
   double best() const { return *std::min_element(samples.begin(), samples.end()); }
@@ -32,6 +34,8 @@ struct Turn {
     return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
   }
 };
+
+constexpr double kTooLongForCaches = 2e7;  // ns; what takes longer leaves nothing useful in a cache for its next call
 
 class Session {
  public:
@@ -46,9 +50,10 @@ class Session {
 
   void run() {
     calibrate();
-    for (int i = 0; i < rounds_; ++i) {
+    for (int i = 0; i < settings_.rounds; ++i) {
       for (Turn& turn : turns_) {
-        if (plan_.warm) turn.run();
+        if ((i + 1) * turn.rounds / settings_.rounds == i * turn.rounds / settings_.rounds) continue;
+        if (turn.warm) turn.run();
         turn.samples.push_back(sample(turn));
       }
     }
@@ -59,15 +64,14 @@ class Session {
     result.unit = plan_.unit;
     result.units = plan_.units;
     result.threads = plan_.threads;
-    result.rounds = rounds_;
     result.cpu_time = cpu_time_;
     result.adds_per_ns = rate(adds_);
     result.fmas_per_ns = rate(fmas_);
     result.dots_per_ns = rate(dots_);
     for (std::size_t i = 0; i < plan_.contenders.size(); ++i) {
       const Contender& c = plan_.contenders[i];
-      result.timings.push_back(
-          {c.name, c.note, turns_[i].best(), turns_[i].median(), limit(i), static_cast<double>(c.work.bytes)});
+      result.timings.push_back({c.name, c.note, turns_[i].best(), turns_[i].median(), limit(i),
+                                static_cast<double>(c.work.bytes), turns_[i].rounds});
     }
     if (readers_[0] != kNone)
       result.read_gbps = static_cast<double>(plan_.contenders[0].work.bytes) / turns_[readers_[0]].best();
@@ -129,18 +133,20 @@ class Session {
     return (now() - start) / static_cast<double>(turn.repeats);
   }
 
-  // One round to find out how long everything takes, after one to touch all memory.
+  // Finds out how long everything takes, after a first call that touches all memory. Each turn may use an equal part of
+  // the case's time.
   void calibrate() {
-    double round = 0;
+    cpu_time_ = plan_.threads == 1;
+    const double part = settings_.case_seconds * 1e9 / static_cast<double>(turns_.size());
     for (Turn& turn : turns_) {
       turn.run();
       const double once = std::max(sample(turn), 1.0);
       turn.repeats = static_cast<std::size_t>(std::max(1.0, std::ceil(settings_.sample_ns / once)));
-      round += once * static_cast<double>(turn.repeats + (plan_.warm ? 1 : 0));
-      if (&turn == &turns_.front()) cpu_time_ = plan_.threads == 1 && once >= 1e6;
+      turn.warm = plan_.warm && once < kTooLongForCaches;
+      const double round = once * static_cast<double>(turn.repeats + (turn.warm ? 1 : 0));
+      turn.rounds =
+          std::clamp(static_cast<int>(part / round), std::min(kFewestRounds, settings_.rounds), settings_.rounds);
     }
-    const int affordable = static_cast<int>(settings_.case_seconds * 1e9 / round);
-    rounds_ = std::clamp(affordable, std::min(kFewestRounds, settings_.rounds), settings_.rounds);
   }
 
   const Plan& plan_;
@@ -150,7 +156,6 @@ class Session {
   std::vector<std::size_t> readers_;  // per contender, its turn
   Rate adds_, fmas_, dots_;
   bool cpu_time_ = false;
-  int rounds_ = 1;
 };
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace bench {
 
 struct Settings {
   int rounds = 15;             // wanted; at least kFewestRounds if the case is slow
-  double case_seconds = 6;     // rough upper bound for the rounds of a case
+  double case_seconds = 4;     // rough upper bound for the rounds of a case
   double sample_ns = 300'000;  // a sample repeats the call until it takes about this long
 };
 inline constexpr int kFewestRounds = 3;
@@ -26,13 +26,13 @@ struct Timing {
   double ns = 0, median_ns = 0;  // per call
   Limit limit;
   double bytes = 0;
+  int rounds = 0;
 };
 
 struct Result {
   std::string name, description, unit;
   double units = 1;
   unsigned threads = 1;
-  int rounds = 0;
   bool cpu_time = false;  // of the thread; otherwise wall clock
   bool pinned = false;
   double read_gbps = 0;  // measured over the first contender's bytes

@@ -1,13 +1,12 @@
 #include "report/json.hpp"
 
-#include <unistd.h>
-
 #include <cmath>
-#include <fstream>
 #include <string>
 #include <thread>
 
 #include "baselines/table.hpp"
+#include "ggml/ggml.hpp"
+#include "harness/machine.hpp"
 #include "turboquant/turboquant.h"
 
 namespace bench {
@@ -22,19 +21,12 @@ double rounded(double value, int digits = 4) {
   return std::round(value * unit) / unit;
 }
 
-std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
-}
-
 ordered_json timing_json(const Timing& timing) {
   ordered_json json;
   json["name"] = timing.name;
   json["ns"] = rounded(timing.ns);
   json["ns_median"] = rounded(timing.median_ns);
+  json["rounds"] = timing.rounds;
   if (timing.bytes > 0) json["bytes"] = timing.bytes;
   if (timing.limit.ns > 0) {
     json["limit"] = timing.limit.what;
@@ -64,7 +56,6 @@ ordered_json json_of(const Result& result) {
   json["units"] = result.units;
   json["ns_per_unit"] = rounded(ours.ns / result.units);
   json["threads"] = result.threads;
-  json["rounds"] = result.rounds;
   json["clock"] = result.cpu_time ? "thread cpu" : "wall";
   json["pinned"] = result.pinned;
   if (result.read_gbps > 0) json["read_gb_per_s"] = rounded(result.read_gbps, 3);
@@ -73,7 +64,9 @@ ordered_json json_of(const Result& result) {
   if (result.dots_per_ns > 0) json["dots_per_ns"] = rounded(result.dots_per_ns, 3);
   for (std::size_t i = 1; i < result.timings.size(); ++i) {
     const Timing& other = result.timings[i];
-    put_ratio(json, "vs_" + other.name, other.ns / ours.ns);
+    const std::string name = other.name.starts_with("tq_") ? other.name.substr(3) : other.name;
+    put_ratio(json, "vs_" + name, other.ns / ours.ns);
+    if (other.name == "fwht") json["transforms"] = rounded(ours.ns / other.ns, 3);
     json["baselines"].push_back(timing_json(other));
   }
   return json;
@@ -83,11 +76,10 @@ ordered_json machine_json() {
   ordered_json json;
   json["cpu"] = cpu_name();
   json["cores"] = std::thread::hardware_concurrency();
-#if defined(_SC_LEVEL3_CACHE_SIZE)
-  json["l1d_bytes"] = sysconf(_SC_LEVEL1_DCACHE_SIZE);
-  json["l2_bytes"] = sysconf(_SC_LEVEL2_CACHE_SIZE);
-  json["l3_bytes"] = sysconf(_SC_LEVEL3_CACHE_SIZE);
-#endif
+  json["load_average"] = rounded(load_average(), 2);
+  json["l1d_bytes"] = cache_bytes(1);
+  json["l2_bytes"] = cache_bytes(2);
+  json["l3_bytes"] = cache_bytes(3);
 #if defined(__clang__)
   json["compiler"] = "clang " __clang_version__;
 #else
@@ -96,6 +88,7 @@ ordered_json machine_json() {
   json["library"] = tq_version_string();
   json["target"] = tq_cpu_target();
   json["baselines"] = baselines().attention.name;
+  if (ggml_available()) json["ggml"] = ggml_source();
   json["dot_instruction"] = baselines().limits.dot_instruction;
   return json;
 }

@@ -1,4 +1,5 @@
-// Results as JSON: {"machine": {..}, "protocol": {..}, "cases": [one object per case]}. docs/benchmarks.md explains the fields.
+// Results as JSON: {"machine": {..}, "protocol": {..}, "cases": [one object per case]}. docs/benchmarks.md explains the
+// fields.
 #pragma once
 
 #include <nlohmann/json.hpp>

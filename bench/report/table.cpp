@@ -14,6 +14,7 @@ std::string format(const char* form, double value) {
 
 // Nanoseconds with a unit, 8 characters.
 std::string duration(double ns) {
+  if (ns < 1e2) return format("%5.2f ns", ns);
   if (ns < 1e3) return format("%5.1f ns", ns);
   if (ns < 1e6) return format("%5.1f us", ns / 1e3);
   return format("%5.1f ms", ns / 1e6);
@@ -24,34 +25,42 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
+constexpr std::size_t kWidth = 120, kNameWidth = 33;
+
+std::string limit_cell(const Timing& ours) {
+  return ours.limit.ns > 0 ? format("%4.0f %% ", 100 * ours.limit.ns / ours.ns) + ours.limit.what : "";
+}
+
+std::string baseline_cell(const Timing& other, const Timing& ours) {
+  if (other.name == "fwht") return " as long as" + format(" %.2f", ours.ns / other.ns) + " transforms";
+  const std::string cell = " " + other.name + format(" %.2fx", other.ns / ours.ns);
+  return other.limit.ns > 0 ? cell + format(" (%.0f)", 100 * other.limit.ns / other.ns) : cell;
+}
+
 }  // namespace
 
 std::string table_head() {
-  return padded("case", 29) + "     min   median   per unit   of limit   " +
-         "how much faster than .. (that one's fraction of its own limit)\n" + std::string(120, '-') + "\n";
+  return padded("case", kNameWidth) +
+         "   min     median   per unit   limit     times faster than (its share of its limit)\n" +
+         std::string(kWidth, '-') + "\n";
 }
 
 std::string table_row(const Result& result) {
   const Timing& ours = result.timings.front();
-  std::string row = padded(result.name, 29) + padded(duration(ours.ns), 9) + padded(duration(ours.median_ns), 9) +
-                    format("%7.2f ns ", ours.ns / result.units);
-  if (ours.limit.ns > 0) {
-    row += padded(format("%4.0f %% ", 100 * ours.limit.ns / ours.ns) + ours.limit.what, 12);
-  } else {
-    row += std::string(12, ' ');
-  }
-  std::string line;
+  std::string line = padded(result.name, kNameWidth) + padded(duration(ours.ns), 9) +
+                     padded(duration(ours.median_ns), 9) + padded(duration(ours.ns / result.units), 10) +
+                     padded(limit_cell(ours), 12);
+  const std::size_t indent = line.size();
+  std::string row;
   for (std::size_t i = 1; i < result.timings.size(); ++i) {
-    const Timing& other = result.timings[i];
-    std::string cell = " " + other.name + format(" %.2fx", other.ns / ours.ns);
-    if (other.limit.ns > 0) cell += format(" (%.0f)", 100 * other.limit.ns / other.ns);
-    cell += i + 1 < result.timings.size() ? "," : "";
-    if (row.size() - (row.rfind('\n') == std::string::npos ? 0 : row.rfind('\n') + 1) + cell.size() > 119) {
-      row += "\n" + std::string(69, ' ');
+    const std::string cell = baseline_cell(result.timings[i], ours) + (i + 1 < result.timings.size() ? "," : "");
+    if (line.size() + cell.size() > kWidth) {
+      row += line + "\n";
+      line = std::string(indent, ' ');
     }
-    row += cell;
+    line += cell;
   }
-  return row + "\n";
+  return row + line + "\n";
 }
 
 }  // namespace bench
