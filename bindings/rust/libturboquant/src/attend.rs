@@ -4,7 +4,7 @@ use crate::error::{check, invalid};
 use crate::kv::LayerShape;
 use crate::parallel::{ParallelCall, ParallelFor};
 use crate::shape::{Shape, Strides};
-use crate::{init, sys, Cache, Element, Kv, Pool, Result, Sequence};
+use crate::{defaults, sys, Cache, Element, Kv, Pool, Result, Sequence};
 
 /// What the items of one [`Cache::attend`] call have in common. Mirrors `tq_attend_options`.
 #[derive(Clone, Copy)]
@@ -28,7 +28,7 @@ enum Threads<'a> {
 impl Default for AttendOptions<'_> {
     /// Layer 0 and no query heads yet; the rest as `tq_attend_options_init` says.
     fn default() -> Self {
-        let raw: sys::tq_attend_options = init(sys::tq_attend_options_init);
+        let raw = defaults::attend_options();
         AttendOptions {
             layer: raw.layer,
             q_heads: raw.q_heads,
@@ -92,7 +92,7 @@ impl<'a> AttendOptions<'a> {
 
     /// For the C call, without threads.
     fn raw<Q: Element, O: Element>(&self) -> Result<sys::tq_attend_options> {
-        let mut raw = init(sys::tq_attend_options_init);
+        let mut raw = defaults::attend_options();
         raw.layer = self.layer;
         raw.q_heads = self.q_heads;
         raw.query_dtype = Q::DTYPE as u32;
@@ -189,7 +189,7 @@ impl<'a, Q: Element, O: Element> AttendItem<'a, Q, O> {
     }
 
     /// For the C call; covers all that C reads and writes. `new_tokens` is set by the caller.
-    fn raw(&mut self, cache: &Cache, layer: LayerShape, q_heads: usize) -> Result<sys::tq_attend_item> {
+    fn fill(&mut self, raw: &mut sys::tq_attend_item, cache: &Cache, layer: LayerShape, q_heads: usize) -> Result<()> {
         if !self.sequence.cache().is(cache) {
             return Err(invalid!("sequence: it lies in another cache than the one that attends"));
         }
@@ -197,7 +197,6 @@ impl<'a, Q: Element, O: Element> AttendItem<'a, Q, O> {
         shape(layer.key_dim).check_len(self.query_strides, self.query.len(), "query")?;
         shape(layer.value_dim).check_len(self.output_strides, self.output.len(), "output")?;
         shape(layer.value_dim).check_disjoint(self.output_strides, "output")?;
-        let mut raw = init(sys::tq_attend_item_init);
         if let Some(log_sum_exp) = &mut self.log_sum_exp {
             shape(1).check_len(Strides::default(), log_sum_exp.len(), "log_sum_exp")?;
             raw.log_sum_exp = log_sum_exp.as_mut_ptr();
@@ -208,7 +207,7 @@ impl<'a, Q: Element, O: Element> AttendItem<'a, Q, O> {
         raw.output = self.output.as_mut_ptr().cast();
         (raw.query_token_stride, raw.query_head_stride) = (self.query_strides.token, self.query_strides.head);
         (raw.output_token_stride, raw.output_head_stride) = (self.output_strides.token, self.output_strides.head);
-        Ok(raw)
+        Ok(())
     }
 }
 
@@ -254,20 +253,18 @@ impl Cache {
     ) -> Result<()> {
         let layer = self.layer(options.layer)?;
         let mut raw_options = options.raw::<Q, O>()?;
-        let mut new_tokens = SmallVec::<[sys::tq_kv; FEW]>::with_capacity(items.len());
-        let mut raw_items = SmallVec::<[sys::tq_attend_item; FEW]>::with_capacity(items.len());
-        for item in items.iter_mut() {
-            let mut raw = item.raw(self, layer, options.q_heads as usize)?;
+        let mut raw_items: SmallVec<[_; FEW]> = SmallVec::from_elem(defaults::attend_item(), items.len());
+        let mut new_tokens: SmallVec<[_; FEW]> = SmallVec::new();
+        for (item, raw) in items.iter_mut().zip(&mut raw_items) {
+            item.fill(raw, self, layer, options.q_heads as usize)?;
             if let Some(tokens) = &item.new_tokens {
                 new_tokens.push(tokens.raw(layer)?);
-                // Within the capacity reserved above, so the address stays; the pointer is derived below.
-                raw.new_tokens = std::ptr::dangling();
             }
-            raw_items.push(raw);
         }
-        let with_tokens = raw_items.iter_mut().filter(|item| !item.new_tokens.is_null());
-        for (item, tokens) in with_tokens.zip(&new_tokens) {
-            item.new_tokens = tokens;
+        // No more of them are pushed, so their addresses stay.
+        let with_tokens = items.iter().zip(&mut raw_items).filter(|(item, _)| item.new_tokens.is_some());
+        for ((_, raw), tokens) in with_tokens.zip(&new_tokens) {
+            raw.new_tokens = tokens;
         }
 
         let attend = |raw_options: &sys::tq_attend_options| {

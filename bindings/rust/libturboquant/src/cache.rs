@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::error::{check, invalid};
 use crate::kv::LayerShape;
 use crate::library::require_compatible;
-use crate::{sys, CacheOptions, Result, Sequence, Statistics};
+use crate::{defaults, sys, CacheOptions, Result, Sequence, Statistics};
 
 /// The KV cache of a model: many [`Sequence`]s with the same layers.
 ///
@@ -76,7 +76,7 @@ impl Cache {
     /// What the cache holds and what it costs (`tq_cache_stats`). From any thread at any time; the numbers are those of
     /// one moment only if nobody writes meanwhile.
     pub fn stats(&self) -> Result<Statistics> {
-        let mut raw = crate::init(sys::tq_cache_statistics_init);
+        let mut raw = defaults::cache_statistics();
         // SAFETY: live handle; `raw` says its own size.
         check(|err| unsafe { sys::tq_cache_stats(self.as_ptr(), &mut raw, err) })?;
         Ok(Statistics::from_raw(&raw))

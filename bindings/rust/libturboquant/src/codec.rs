@@ -4,7 +4,7 @@ use crate::element::zeros;
 use crate::error::check;
 use crate::library::require_compatible;
 use crate::shape::whole_rows;
-use crate::{init, sys, Element, Error, Format, Result, Rows, RowsMut};
+use crate::{defaults, sys, Element, Error, Format, Result, Rows, RowsMut};
 
 /// How encoded vectors lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +32,7 @@ pub struct CodecOptions {
 
 impl Default for CodecOptions {
     fn default() -> Self {
-        let raw: sys::tq_codec_options = init(sys::tq_codec_options_init);
+        let raw = defaults::codec_options();
         CodecOptions {
             head_dim: raw.head_dim,
             format: raw.format,
@@ -88,7 +88,7 @@ impl CodecOptions {
     }
 
     fn raw(&self) -> sys::tq_codec_options {
-        let mut raw: sys::tq_codec_options = init(sys::tq_codec_options_init);
+        let mut raw = defaults::codec_options();
         raw.head_dim = self.head_dim;
         raw.format = self.format;
         raw.group_size = self.group_size;

@@ -1,4 +1,6 @@
+use std::ffi::{c_char, CStr};
 use std::fmt;
+use std::mem::MaybeUninit;
 
 use crate::sys;
 
@@ -104,18 +106,29 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// Runs one call of the C API with a `tq_error` of its own and turns what it returns into a `Result`.
+#[inline]
 pub(crate) fn check(call: impl FnOnce(*mut sys::tq_error) -> sys::tq_status) -> Result<()> {
-    let mut err = sys::tq_error { struct_size: crate::size_of_u32::<sys::tq_error>(), status: 0, message: [0; 248] };
-    match call(&mut err) {
+    // Of the 256 bytes only the size is input, and only a failure reads the message.
+    let mut err = MaybeUninit::<sys::tq_error>::uninit();
+    let pointer = err.as_mut_ptr();
+    // SAFETY: writes fields of a struct that lies on the stack; an empty message for good measure.
+    unsafe {
+        (&raw mut (*pointer).struct_size).write(crate::size_of_u32::<sys::tq_error>());
+        (&raw mut (*pointer).message).cast::<c_char>().write(0);
+    }
+    match call(pointer) {
         sys::TQ_OK => Ok(()),
-        status => Err(Error::from_status(status, text_of(&err.message))),
+        // SAFETY: a call that fails has written a NUL-terminated message.
+        status => Err(Error::from_status(status, unsafe { text_of((&raw const (*pointer).message).cast()) })),
     }
 }
 
+/// # Safety
+/// `message` is NUL-terminated.
 #[cold]
-fn text_of(message: &[std::ffi::c_char]) -> String {
-    let bytes: Vec<u8> = message.iter().map(|&character| character as u8).take_while(|&byte| byte != 0).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+unsafe fn text_of(message: *const c_char) -> String {
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()
 }
 
 /// An error of this crate's own: slices whose lengths do not fit, which C could not see.
@@ -141,8 +154,15 @@ mod tests {
 
     #[test]
     fn a_message_ends_at_its_nul_and_survives_bad_utf8() {
-        let message: Vec<std::ffi::c_char> = b"ab\xff\0rest".iter().map(|&byte| byte as std::ffi::c_char).collect();
-        assert_eq!(text_of(&message), "ab\u{fffd}");
-        assert_eq!(text_of(&message[..2]), "ab");
+        let failure = |text: &'static [u8]| {
+            check(|err| {
+                // SAFETY: `err` points to a tq_error, and the text fits.
+                unsafe { (&raw mut (*err).message).cast::<u8>().copy_from(text.as_ptr(), text.len()) };
+                sys::TQ_ERR_NOT_FOUND
+            })
+        };
+        assert_eq!(failure(b"ab\xff\0rest"), Err(Error::NotFound("ab\u{fffd}".into())));
+        assert_eq!(failure(b""), Err(Error::NotFound(String::new())));
+        assert_eq!(check(|_| sys::TQ_OK), Ok(()));
     }
 }

@@ -1,5 +1,5 @@
 use crate::shape::{Shape, Strides};
-use crate::{bytes, init, sys, Dtype, Element, Result};
+use crate::{bytes, defaults, sys, Dtype, Element, Result};
 
 /// Sizes of one layer, as far as the length of a slice depends on them.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +67,7 @@ impl<'a> Kv<'a> {
     pub(crate) fn raw(&self, layer: LayerShape) -> Result<sys::tq_kv> {
         layer.keys(self.count).check_len(self.key_strides, self.lengths.0, "keys")?;
         layer.values(self.count).check_len(self.value_strides, self.lengths.1, "values")?;
-        let mut raw = init(sys::tq_kv_init);
+        let mut raw = defaults::kv();
         raw.dtype = self.dtype as u32;
         raw.count = self.count;
         raw.keys = self.keys.as_ptr().cast();
@@ -161,7 +161,7 @@ impl<'a> KvOut<'a> {
 
 /// Makes `tq_cache_read` check its other arguments and write nothing.
 pub(crate) fn nothing_wanted() -> sys::tq_kv_out {
-    let mut raw = init(sys::tq_kv_out_init);
+    let mut raw = defaults::kv_out();
     raw.dtype = sys::TQ_F32;
     raw
 }

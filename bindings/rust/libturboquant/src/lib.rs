@@ -4,6 +4,7 @@ mod attend;
 mod bytes;
 mod cache;
 mod codec;
+mod defaults;
 mod element;
 mod error;
 mod kv;
@@ -43,15 +44,4 @@ pub const MAX_MAGNITUDE: f32 = sys::TQ_MAX_MAGNITUDE;
 /// `size_of`, as the C structs carry it.
 pub(crate) const fn size_of_u32<T>() -> u32 {
     size_of::<T>() as u32
-}
-
-/// A C struct with the defaults of its init function.
-pub(crate) fn init<T>(init: unsafe extern "C" fn(*mut T, u32)) -> T {
-    let mut value = std::mem::MaybeUninit::uninit();
-    // SAFETY: called with the init functions of C structs only, which write all `size_of::<T>()` bytes: numbers and null
-    // pointers.
-    unsafe {
-        init(value.as_mut_ptr(), size_of_u32::<T>());
-        value.assume_init()
-    }
 }

@@ -1,4 +1,4 @@
-use crate::{init, size_of_u32, sys, Dtype, Format};
+use crate::{defaults, size_of_u32, sys, Dtype, Format};
 
 /// One layer of the model. Every layer may differ.
 ///
@@ -17,7 +17,7 @@ pub struct LayerOptions(pub(crate) sys::tq_layer_options);
 
 impl Default for LayerOptions {
     fn default() -> Self {
-        LayerOptions(init(sys::tq_layer_options_init))
+        LayerOptions(defaults::layer_options())
     }
 }
 
@@ -140,7 +140,7 @@ pub struct CacheOptions {
 impl Default for CacheOptions {
     /// No layers yet, which [`Cache::new`](crate::Cache::new) refuses.
     fn default() -> Self {
-        let raw: sys::tq_cache_options = init(sys::tq_cache_options_init);
+        let raw = defaults::cache_options();
         CacheOptions { layer_count: raw.layer_count, layers: Vec::new(), byte_budget: raw.byte_budget }
     }
 }
@@ -167,7 +167,7 @@ impl CacheOptions {
 
     /// For the C call; borrows `self.layers`.
     pub(crate) fn raw(&self) -> sys::tq_cache_options {
-        let mut raw: sys::tq_cache_options = init(sys::tq_cache_options_init);
+        let mut raw = defaults::cache_options();
         raw.layer_count = self.layer_count;
         raw.byte_budget = self.byte_budget;
         if !self.layers.is_empty() {

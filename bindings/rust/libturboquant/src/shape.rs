@@ -29,6 +29,7 @@ impl Shape {
     }
 
     /// Elements from the first to the last one, both included; `None` if that overflows.
+    #[inline]
     pub fn span(self, strides: Strides) -> Option<usize> {
         if self.is_empty() {
             return Some(0);
@@ -42,6 +43,7 @@ impl Shape {
     }
 
     /// Refuses slices of other lengths than this shape takes: with strides, shorter ones.
+    #[inline]
     pub fn check_len(self, strides: Strides, len: usize, name: &str) -> Result<()> {
         let fits = |span| if strides.are_contiguous() { span == len } else { span <= len };
         match self.span(strides) {
@@ -62,6 +64,7 @@ impl Shape {
     }
 
     /// Refuses strides with which two rows would overlap: threads write rows at the same time.
+    #[inline]
     pub fn check_disjoint(self, strides: Strides, name: &str) -> Result<()> {
         if self.is_empty() || strides.are_contiguous() {
             return Ok(());
