@@ -47,6 +47,13 @@ impl<'a> AttendOptions<'a> {
         AttendOptions { layer, q_heads, ..Self::default() }
     }
 
+    /// The same options for another layer and number of query heads.
+    #[cfg(feature = "candle")]
+    pub(crate) fn of_layer(mut self, layer: u32, q_heads: u32) -> Self {
+        (self.layer, self.q_heads) = (layer, q_heads);
+        self
+    }
+
     /// `true` (default): a query sees the tokens up to its own; `false`: also those after it.
     pub fn causal(mut self, causal: bool) -> Self {
         self.causal = causal;

@@ -3,6 +3,8 @@
 mod attend;
 mod bytes;
 mod cache;
+#[cfg(feature = "candle")]
+pub mod candle;
 mod codec;
 mod defaults;
 mod element;

@@ -36,6 +36,13 @@ impl LayerOptions {
         self
     }
 
+    /// The same options for other sizes.
+    #[cfg(feature = "candle")]
+    pub(crate) fn sizes(mut self, kv_heads: u32, key_dim: u32, value_dim: u32) -> Self {
+        (self.0.kv_heads, self.0.key_dim, self.0.value_dim) = (kv_heads, key_dim, value_dim);
+        self
+    }
+
     /// How keys are stored; default [`Format::Tq4`].
     pub fn key_format(mut self, format: Format) -> Self {
         self.0.key_format = format as u32;
