@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# test.sh [asan]: everything about the Rust crates: formatting, clippy, tests with the installed library and with the
-# vendored one, tests of a copy outside the repository, packaging. Stops at the first failure.
+# test.sh [asan]: everything about the Rust crates: formatting, clippy, documentation, tests with the installed library and
+# with the vendored one, the packed crates outside the repository, the README's quick start. Stops at the first failure.
 #
 # TQ_PREFIX names an installed libturboquant (shared, with libturboquant.pc); without it the library is built and
-# installed into build/prefix. Everything else lies in build/rust-target. With `asan` the tests run once against a
-# library that is built with the address and undefined-behaviour sanitizers, and nothing else happens.
+# installed into build/prefix. What cargo makes lies in build/rust-target.
+#
+# With `asan` the tests run against a library that is built with the address and undefined-behaviour sanitizers: what C
+# reads and writes of the memory of Rust is checked. Nothing else happens then.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,6 +14,7 @@ root=$(cd "$here/../.." && pwd)
 build=$root/build
 export CARGO_TARGET_DIR=$build/rust-target
 export TQ_GOLDEN_DIR=$root/tests/golden
+export CARGO_TERM_COLOR=never
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 
 step() { printf '==> [%4d s] rust: %s\n' "$SECONDS" "$*"; }
@@ -20,8 +23,8 @@ die() {
   exit 1
 }
 
-for tool in cargo cmake pkg-config; do
-  command -v "$tool" >/dev/null || die "$tool is missing; the crates need Rust 1.85 or newer, for instance from rustup"
+for tool in cargo cmake pkg-config python3; do
+  command -v "$tool" >/dev/null || die "$tool is missing (the crates need Rust 1.85 or newer, for instance from rustup)"
 done
 if command -v ccache >/dev/null; then
   export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
@@ -56,8 +59,58 @@ use_library() {
   export PKG_CONFIG_PATH LD_LIBRARY_PATH
 }
 
+test_asan() {
+  local host runner
+  install_library rust-asan-library "$build/asan-prefix" -DTQ_SANITIZE=address,undefined -DTQ_BUILD_STATIC=OFF
+  use_library "$build/asan-prefix"
+  host=$(rustc -vV | sed -n 's/^host: //p')
+  runner=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$host")_RUNNER
+  export "$runner=env LD_PRELOAD=$(cc -print-file-name=libasan.so)"
+  export CARGO_TARGET_DIR=$build/rust-asan-target UBSAN_OPTIONS=halt_on_error=1
+  step "tests with sanitizers in the library"
+  cargo test --quiet --tests
+}
+
+# Not where the repository's folders could be found by accident. Set once, so that the trap can name it.
+outside=$(mktemp -d)
+trap 'rm -rf "$outside"' EXIT
+
+# The crates as they would be published, and the example beside them.
+test_copy() {
+  step "pack the crates, unpack them outside the repository"
+  (cd "$here" && cargo package --quiet --allow-dirty --no-verify -p libturboquant-sys)
+  mkdir "$outside/copy"
+  cp -rL "$here"/{Cargo.toml,Cargo.lock,libturboquant,candle-llama} "$outside/copy/"
+  tar -xzf "$CARGO_TARGET_DIR"/package/libturboquant-sys-0.1.0.crate -C "$outside/copy"
+  mv "$outside"/copy/libturboquant-sys-* "$outside/copy/libturboquant-sys"
+  step "tests of the copy with the installed library"
+  (cd "$outside/copy" && cargo test --quiet)
+  step "tests of the copy with the packed sources"
+  (cd "$outside/copy" &&
+    env -u PKG_CONFIG_PATH -u LD_LIBRARY_PATH cargo test --quiet --features libturboquant/vendored)
+}
+
+test_quick_start() {
+  step "quick start of the README"
+  mkdir "$outside/quick"
+  ln -s "$root" "$outside/quick/libturboquant"
+  python3 "$root/tests/consumer/extract_snippets.py" "$here/README.md" "$outside/quick/hello" >/dev/null
+  local output
+  output=$(cd "$outside/quick/hello" && env -u PKG_CONFIG_PATH -u LD_LIBRARY_PATH cargo run --quiet --release)
+  printf '    %s\n' "$output"
+  grep -qF "${output% on *}" "$here/README.md" || die "the README shows something else"
+}
+
 mkdir -p "$build"
 cd "$here"
+case ${1:-} in
+  asan)
+    test_asan
+    exit
+    ;;
+  '') ;;
+  *) die "usage: test.sh [asan]" ;;
+esac
 
 if [ -n "${TQ_PREFIX:-}" ]; then
   use_library "$TQ_PREFIX"
@@ -67,15 +120,13 @@ else
 fi
 
 step "formatting"
-cargo fmt --check
+cargo fmt --all --check
 step "clippy"
 cargo clippy --quiet --workspace --all-targets -- -D warnings
 step "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --workspace
-step "tests with the installed library"
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps -p libturboquant-sys -p libturboquant --features libturboquant/candle
+step "tests with the installed library, candle included"
 cargo test --quiet --workspace
-
-step "tests with the vendored library"
-env -u PKG_CONFIG_PATH -u LD_LIBRARY_PATH cargo test --quiet --workspace --features libturboquant/vendored
-
+test_copy
+test_quick_start
 step "all tests passed"
