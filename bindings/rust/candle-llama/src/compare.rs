@@ -20,6 +20,17 @@ pub struct Run {
     pub decode: Duration,
 }
 
+/// The same run several times, with the fastest times of all.
+pub fn run_repeatedly(model: &Llama, kind: Kind, tokens: &[u32], prompt: usize, times: usize) -> Result<Run> {
+    let mut best = run(model, kind, tokens, prompt)?;
+    for _ in 1..times {
+        let again = run(model, kind, tokens, prompt)?;
+        best.prefill = best.prefill.min(again.prefill);
+        best.decode = best.decode.min(again.decode);
+    }
+    Ok(best)
+}
+
 /// Feeds the first `prompt` tokens at once and the others one by one.
 pub fn run(model: &Llama, kind: Kind, tokens: &[u32], prompt: usize) -> Result<Run> {
     let mut caches = model.new_caches(kind);

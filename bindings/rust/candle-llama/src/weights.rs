@@ -37,6 +37,7 @@ pub fn random(config: &Config) -> Result<Llama> {
     let (hidden, middle) = (config.hidden_size, config.intermediate_size);
     let (q, kv) = (config.num_attention_heads * config.head_dim, config.num_key_value_heads * config.head_dim);
     add("model.embed_tokens.weight".into(), &[config.vocab_size, hidden], 1.0)?;
+    add("lm_head.weight".into(), &[config.vocab_size, hidden], 2.0 / (hidden as f32).sqrt())?;
     for i in 0..config.num_hidden_layers {
         let matrices = [
             ("self_attn.q_proj", q, hidden),
