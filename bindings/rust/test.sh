@@ -70,7 +70,8 @@ test_asan() {
   export "$runner=env LD_PRELOAD=$(cc -print-file-name=libasan.so)"
   export CARGO_TARGET_DIR=$build/rust-asan-target UBSAN_OPTIONS=halt_on_error=1
   step "tests with sanitizers in the library"
-  cargo test --quiet --tests
+  cargo test --quiet --tests -p libturboquant
+  cargo test --quiet -p libturboquant-sys --test calls # the layout test runs a compiler, which would be preloaded, too
 }
 
 # Not where the repository's folders could be found by accident. Set once, so that the trap can name it.
