@@ -17,7 +17,7 @@ fi
 make_bindings() {
   local body
   body=$("$tools/bin/bindgen" "$header" \
-    --use-core --rust-target 1.85 --no-layout-tests --merge-extern-blocks --disable-header-comment \
+    --use-core --rust-target 1.85 --rust-edition 2024 --no-layout-tests --merge-extern-blocks --disable-header-comment \
     --allowlist-item '[tT][qQ]_.*' --default-enum-style consts --no-prepend-enum-name \
     --blocklist-item TQ_API \
     -- -fparse-all-comments |

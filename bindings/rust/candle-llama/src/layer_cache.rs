@@ -1,8 +1,8 @@
 //! One layer's KV cache: candle's, or libturboquant's in its two ways of use. This is all that differs between the runs.
 
-use candle_core::{Device, Result, Tensor, D};
+use candle_core::{D, Device, Result, Tensor};
 use candle_nn::kv_cache;
-use libturboquant::{candle as tq, AttendOptions, Pool};
+use libturboquant::{AttendOptions, Pool, candle as tq};
 
 /// Which cache a model runs with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use candle_core::Result;
-use candle_llama::compare::{difference, loss, run_repeatedly, Run};
+use candle_llama::compare::{Run, difference, loss, run_repeatedly};
 use candle_llama::layer_cache::Kind;
 use candle_llama::weights;
 

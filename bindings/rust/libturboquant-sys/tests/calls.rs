@@ -1,7 +1,7 @@
 //! What only raw calls can do wrong: the status numbers come through as the header says.
 
 use std::alloc::Layout;
-use std::ffi::{c_void, CStr};
+use std::ffi::{CStr, c_void};
 use std::ptr::null_mut;
 
 use libturboquant_sys as sys;

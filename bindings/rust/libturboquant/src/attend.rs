@@ -4,7 +4,7 @@ use crate::error::{check, invalid};
 use crate::kv::LayerShape;
 use crate::parallel::{ParallelCall, ParallelFor};
 use crate::shape::{Shape, Strides};
-use crate::{defaults, sys, Cache, Element, Kv, Pool, Result, Sequence};
+use crate::{Cache, Element, Kv, Pool, Result, Sequence, defaults, sys};
 
 /// What the items of one [`Cache::attend`] call have in common. Mirrors `tq_attend_options`.
 #[derive(Clone, Copy)]

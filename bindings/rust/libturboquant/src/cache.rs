@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::error::{check, invalid};
 use crate::kv::LayerShape;
 use crate::library::require_compatible;
-use crate::{defaults, sys, CacheOptions, Result, Sequence, Statistics};
+use crate::{CacheOptions, Result, Sequence, Statistics, defaults, sys};
 
 /// The KV cache of a model: many [`Sequence`]s with the same layers.
 ///

@@ -4,7 +4,7 @@ use crate::element::zeros;
 use crate::error::check;
 use crate::library::require_compatible;
 use crate::shape::whole_rows;
-use crate::{defaults, sys, Element, Error, Format, Result, Rows, RowsMut};
+use crate::{Element, Error, Format, Result, Rows, RowsMut, defaults, sys};
 
 /// How encoded vectors lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,5 +1,5 @@
 use crate::shape::{Shape, Strides};
-use crate::{bytes, defaults, sys, Dtype, Element, Result};
+use crate::{Dtype, Element, Result, bytes, defaults, sys};
 
 /// Sizes of one layer, as far as the length of a slice depends on them.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 use std::ffi::CStr;
 
-use crate::{sys, Error, Result};
+use crate::{Error, Result, sys};
 
 /// Version of the loaded library: major * 10000 + minor * 100 + patch.
 pub fn version() -> u32 {

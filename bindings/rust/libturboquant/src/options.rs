@@ -1,4 +1,4 @@
-use crate::{defaults, size_of_u32, sys, Dtype, Format};
+use crate::{Dtype, Format, defaults, size_of_u32, sys};
 
 /// One layer of the model. Every layer may differ.
 ///

@@ -5,13 +5,13 @@
 
 use std::any::Any;
 use std::ffi::c_void;
-use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use smallvec::SmallVec;
 
 use crate::error::invalid;
-use crate::{sys, Result};
+use crate::{Result, sys};
 
 /// `run(count, task)`: see [`AttendOptions::parallel_for`](crate::AttendOptions::parallel_for).
 pub type ParallelFor<'a> = dyn Fn(usize, &(dyn Fn(usize) + Sync)) + Sync + 'a;

@@ -2,7 +2,7 @@ use std::ptr::NonNull;
 
 use crate::error::check;
 use crate::library::require_compatible;
-use crate::{sys, Result};
+use crate::{Result, sys};
 
 /// Threads of the library for [`AttendOptions::pool`](crate::AttendOptions::pool). Dropping it ends them.
 ///

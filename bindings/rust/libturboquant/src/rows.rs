@@ -1,5 +1,5 @@
 use crate::error::invalid;
-use crate::shape::{whole_rows, Shape, Strides};
+use crate::shape::{Shape, Strides, whole_rows};
 use crate::{Element, Result};
 
 /// Vectors to encode: a whole slice of contiguous rows, or rows a stride apart.

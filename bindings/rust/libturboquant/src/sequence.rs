@@ -5,7 +5,7 @@ use std::ops::{Bound, Range, RangeBounds};
 use crate::element::zeros;
 use crate::error::{check, invalid};
 use crate::kv::nothing_wanted;
-use crate::{sys, AttendItem, AttendOptions, Cache, Element, Kv, KvOut, Result, Tokens, BLOCK_TOKENS};
+use crate::{AttendItem, AttendOptions, BLOCK_TOKENS, Cache, Element, Kv, KvOut, Result, Tokens, sys};
 
 /// One conversation in a [`Cache`]. Dropping it gives its memory back.
 ///

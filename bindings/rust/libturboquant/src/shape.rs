@@ -1,6 +1,6 @@
 //! Where rows of numbers lie in a slice. Nothing here calls C, so all of it runs under Miri.
 
-use crate::error::{invalid, Result};
+use crate::error::{Result, invalid};
 
 /// `count` tokens of `heads` rows of `dim` numbers.
 #[derive(Debug, Clone, Copy)]

@@ -17,11 +17,7 @@ fn reference(tokens: &Tokens<f32>, query: &[f32], head: usize, visible: usize, s
     let scale = 1.0 / (DIM as f64).sqrt();
     let logit = |t: usize| {
         let dot: f64 = row(&tokens.keys, t).iter().zip(query).map(|(k, q)| f64::from(*k) * f64::from(*q)).sum();
-        if softcap > 0.0 {
-            softcap * (dot * scale / softcap).tanh()
-        } else {
-            dot * scale
-        }
+        if softcap > 0.0 { softcap * (dot * scale / softcap).tanh() } else { dot * scale }
     };
     let weights: Vec<f64> = (0..visible).map(|t| logit(t).exp()).collect();
     let sum: f64 = weights.iter().sum();
@@ -143,11 +139,7 @@ fn new_tokens_belong_to_their_item() {
     let item = |i: usize, output| {
         let item = AttendItem::new(&sequences[i], 1, &query[i * row..(i + 1) * row], output);
         let part = i * kv_row..(i + 1) * kv_row;
-        if with_tokens(i) {
-            item.new_tokens(Kv::new(1, &keys[part.clone()], &values[part]))
-        } else {
-            item
-        }
+        if with_tokens(i) { item.new_tokens(Kv::new(1, &keys[part.clone()], &values[part])) } else { item }
     };
     let (mut together, mut alone) = (vec![0.0f32; 5 * row], vec![0.0f32; 5 * row]);
     let mut items: Vec<_> = together.chunks_exact_mut(row).enumerate().map(|(i, output)| item(i, output)).collect();

@@ -2,7 +2,7 @@
 
 mod common;
 
-use candle_core::{DType, Device, Result, Tensor, D};
+use candle_core::{D, DType, Device, Result, Tensor};
 use common::noise;
 use libturboquant::candle::KvCache;
 use libturboquant::{AttendOptions, Format, LayerOptions, Pool};

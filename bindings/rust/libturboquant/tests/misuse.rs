@@ -5,8 +5,8 @@ mod common;
 
 use common::{assert_refused, filled, new_cache, noise};
 use libturboquant::{
-    fwht, AttendItem, AttendOptions, Cache, CacheOptions, Codec, CodecOptions, Dtype, Error, Kv, KvOut, LayerOptions,
-    Pool, Rows, RowsMut,
+    AttendItem, AttendOptions, Cache, CacheOptions, Codec, CodecOptions, Dtype, Error, Kv, KvOut, LayerOptions, Pool,
+    Rows, RowsMut, fwht,
 };
 
 #[test]

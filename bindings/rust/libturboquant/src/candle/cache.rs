@@ -1,7 +1,7 @@
-use candle_core::{bail, CpuStorage, DType, Device, Error, Layout, Result, Storage, Tensor, WithDType};
+use candle_core::{CpuStorage, DType, Device, Error, Layout, Result, Storage, Tensor, WithDType, bail};
 
 use super::op::Attend;
-use super::view::{kv, readable, with_element, Order, View};
+use super::view::{Order, View, kv, readable, with_element};
 use crate::{AttendOptions, Cache, CacheOptions, Element, KvOut, LayerOptions, Sequence};
 
 /// Keys and values of one layer, compressed; see the [module](super).

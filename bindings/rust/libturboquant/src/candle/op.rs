@@ -1,6 +1,6 @@
-use candle_core::{bail, CpuStorage, CustomOp1, CustomOp3, Error, Layout, Result, Shape, WithDType};
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, Error, Layout, Result, Shape, WithDType, bail};
 
-use super::view::{kv, with_element, Order, View};
+use super::view::{Order, View, kv, with_element};
 use crate::{AttendItem, AttendOptions, Element, Kv, Sequence};
 
 /// Attention of a tensor of queries to the sequences of a batch, as an operation of candle.

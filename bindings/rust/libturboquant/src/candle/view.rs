@@ -1,4 +1,4 @@
-use candle_core::{bail, CpuStorage, Layout, Result, Tensor, WithDType};
+use candle_core::{CpuStorage, Layout, Result, Tensor, WithDType, bail};
 
 use crate::{Element, Kv};
 

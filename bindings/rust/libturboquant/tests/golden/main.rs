@@ -3,7 +3,7 @@
 
 mod data;
 
-use data::{fnv1a64, hex_of, hex_of_floats, number, rows, small, text, with_dtype, Exact, Sizes};
+use data::{Exact, Sizes, fnv1a64, hex_of, hex_of_floats, number, rows, small, text, with_dtype};
 use libturboquant::{AttendItem, AttendOptions, Cache, Codec, CodecOptions, Kv, Layout, ParallelFor, Pool};
 use serde_json::Value;
 
