@@ -172,7 +172,8 @@ void VectorCodec::coded_scores(const std::uint8_t* codes, std::size_t count, con
     gather(codes, first, rows, block);
     for (std::size_t q = 0; q < n_query; q += kMaxRows) {
       const std::size_t at_once = std::min(n_query - q, kMaxRows);
-      kernels().coded_scores(shape, {block.codes, block.scales, 1.0f}, prepared.data() + q, at_once, found);
+      kernels().coded_scores(shape, {block.codes, block.scales, 1.0f, block.codes}, prepared.data() + q, at_once,
+                             found);
       for (std::size_t r = 0; r < at_once; ++r)
         for (std::size_t i = 0; i < rows; ++i)
           scores[(q + r) * count + first + i] = std::ldexp(found[r * kBlockTokens + i], block.offsets[i]);

@@ -219,6 +219,19 @@ pub struct tq_cache_statistics {
     pub ratio: f64,
     #[doc = " coded_bytes_16bit / coded_bytes: complete blocks only. 0 if there are none"]
     pub ratio_coded: f64,
+    #[doc = " Successful calls since tq_cache_create, summed over threads and sequences; times are wall-clock nanoseconds."]
+    pub append_calls: u64,
+    #[doc = " in tq_cache_append: checking, copying, and encoding complete blocks"]
+    pub append_ns: u64,
+    #[doc = " of keys and values given to it"]
+    pub append_bytes: u64,
+    pub attend_calls: u64,
+    #[doc = " in tq_attend, merging included"]
+    pub attend_ns: u64,
+    #[doc = " of the cache that it had to read: coded blocks and exact tokens, once per query tile"]
+    pub attend_bytes: u64,
+    #[doc = " of attend_ns: putting ranges of long contexts together"]
+    pub merge_ns: u64,
 }
 #[doc = " ---- Threads ----------------------------------------------------------------------------------------------------"]
 #[repr(C)]

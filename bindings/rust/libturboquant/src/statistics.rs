@@ -36,6 +36,21 @@ pub struct Statistics {
     pub ratio: f64,
     /// `coded_bytes_16bit / coded_bytes`: complete blocks only. 0 if there are none.
     pub ratio_coded: f64,
+    /// Successful calls of [`Sequence::append`](crate::Sequence::append) since the cache was made, all threads and
+    /// sequences together; the same for the counters below. Times are wall-clock nanoseconds.
+    pub append_calls: u64,
+    /// Time in them: checking, copying, and encoding complete blocks.
+    pub append_ns: u64,
+    /// Bytes of keys and values given to them.
+    pub append_bytes: u64,
+    /// Successful calls of [`Cache::attend`](crate::Cache::attend).
+    pub attend_calls: u64,
+    /// Time in them, merging included.
+    pub attend_ns: u64,
+    /// Bytes of the cache that they had to read: coded blocks and exact tokens, once per query tile.
+    pub attend_bytes: u64,
+    /// Part of `attend_ns`: putting ranges of long contexts together.
+    pub merge_ns: u64,
 }
 
 impl Statistics {
@@ -60,6 +75,13 @@ impl Statistics {
             coded_bytes_16bit,
             ratio,
             ratio_coded,
+            append_calls,
+            append_ns,
+            append_bytes,
+            attend_calls,
+            attend_ns,
+            attend_bytes,
+            merge_ns,
         } = *raw;
         Statistics {
             sequences,
@@ -78,6 +100,13 @@ impl Statistics {
             coded_bytes_16bit,
             ratio,
             ratio_coded,
+            append_calls,
+            append_ns,
+            append_bytes,
+            attend_calls,
+            attend_ns,
+            attend_bytes,
+            merge_ns,
         }
     }
 }

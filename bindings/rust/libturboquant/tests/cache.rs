@@ -4,7 +4,7 @@ mod common;
 
 use common::{by_head, filled, new_cache, noise};
 use half::{bf16, f16};
-use libturboquant::{Cache, CacheOptions, Dtype, Error, Format, Kv, KvOut, LayerOptions};
+use libturboquant::{AttendOptions, Cache, CacheOptions, Dtype, Error, Format, Kv, KvOut, LayerOptions};
 
 #[test]
 fn an_empty_sequence_has_nothing_to_read() {
@@ -200,4 +200,17 @@ fn statistics_add_up() {
     assert!(stats.peak_bytes >= stats.bytes);
     assert!((stats.ratio - stats.bytes_16bit as f64 / stats.bytes as f64).abs() < 1e-9);
     assert!(stats.ratio_coded > 3.7 && stats.ratio > 3.0, "{stats:?}");
+}
+
+#[test]
+fn calls_are_counted() {
+    let cache = new_cache(LayerOptions::new(2, 64));
+    let (mut sequence, keys, values) = filled(&cache, 2, 64, 100);
+    sequence.append(0, Kv::new(1, &keys[..128], &values[..128])).unwrap();
+    assert!(sequence.append(0, Kv::new(1, &[f32::NAN; 128], &values[..128])).is_err()); // not counted
+    sequence.attend(&AttendOptions::new(0, 2), 1, &keys[..128], &mut [0.0f32; 128]).unwrap();
+    let stats = cache.stats().unwrap();
+    assert_eq!((stats.append_calls, stats.append_bytes), (2, 101 * 2 * 64 * 2 * 4));
+    assert_eq!(stats.attend_calls, 1);
+    assert!(stats.append_ns > 0 && stats.attend_ns > stats.merge_ns && stats.attend_bytes > 0, "{stats:?}");
 }
