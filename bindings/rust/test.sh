@@ -74,32 +74,35 @@ test_asan() {
   cargo test --quiet -p libturboquant-sys --test calls # the layout test runs a compiler, which would be preloaded, too
 }
 
-# Not where the repository's folders could be found by accident. Set once, so that the trap can name it.
+# A folder from which the repository's own files cannot be found by accident. Set here, so that the trap can name it.
 outside=$(mktemp -d)
 trap 'rm -rf "$outside"' EXIT
+copy=$outside/libturboquant/bindings/rust
+
+without_library() { env -u PKG_CONFIG_PATH -u LD_LIBRARY_PATH "$@"; }
 
 # The crates as they would be published, and the example beside them.
 test_copy() {
   step "pack the crates, unpack them outside the repository"
   (cd "$here" && cargo package --quiet --allow-dirty --no-verify -p libturboquant-sys)
-  mkdir "$outside/copy"
-  cp -rL "$here"/{Cargo.toml,Cargo.lock,libturboquant,candle-llama} "$outside/copy/"
-  tar -xzf "$CARGO_TARGET_DIR"/package/libturboquant-sys-0.1.0.crate -C "$outside/copy"
-  mv "$outside"/copy/libturboquant-sys-* "$outside/copy/libturboquant-sys"
+  mkdir -p "$copy"
+  cp -rL "$here"/{Cargo.toml,Cargo.lock,libturboquant,candle-llama} "$copy/"
+  tar -xzf "$CARGO_TARGET_DIR"/package/libturboquant-sys-0.1.0.crate -C "$copy"
+  mv "$copy"/libturboquant-sys-* "$copy/libturboquant-sys"
+  cd "$copy"
   step "tests of the copy with the installed library"
-  (cd "$outside/copy" && cargo test --quiet)
+  cargo test --quiet
   step "tests of the copy with the packed sources"
-  (cd "$outside/copy" &&
-    env -u PKG_CONFIG_PATH -u LD_LIBRARY_PATH cargo test --quiet --features libturboquant/vendored)
+  without_library cargo test --quiet --features libturboquant/vendored
 }
 
+# In a folder beside the copy, where its path leads.
 test_quick_start() {
   step "quick start of the README"
-  mkdir "$outside/quick"
-  ln -s "$root" "$outside/quick/libturboquant"
-  python3 "$root/tests/consumer/extract_snippets.py" "$here/README.md" "$outside/quick/hello" >/dev/null
+  python3 "$root/tests/consumer/extract_snippets.py" "$here/README.md" "$outside/hello" >/dev/null
+  cd "$outside/hello"
   local output
-  output=$(cd "$outside/quick/hello" && env -u PKG_CONFIG_PATH -u LD_LIBRARY_PATH cargo run --quiet --release)
+  output=$(without_library cargo run --quiet)
   printf '    %s\n' "$output"
   grep -qF "${output% on *}" "$here/README.md" || die "the README shows something else"
 }

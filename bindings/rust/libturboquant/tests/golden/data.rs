@@ -107,43 +107,66 @@ pub fn layer(options: &Value) -> LayerOptions {
         .seed(seed(options))
 }
 
-/// The value of an input at token t, head h, coordinate j of `dim`.
-fn element(input: &Value, t: i64, h: i64, j: i64, dim: i64) -> f32 {
-    let parameter = |name: &str| input[name].as_i64().unwrap_or(0);
-    let (exponent, seed, integer) = (parameter("exponent"), parameter("seed"), parameter("integer"));
-    let base = (131 * t + 37 * h + 71 * j + 3 * t * j + 5 * j * j + 101 * seed) % 509 - 254;
-    let (value, exponent) = match text(input, "kind") {
-        "pattern" => (base, exponent),
-        "range" => (base, exponent + (7 * t + 3 * h + 5 * j + seed) % parameter("span")),
-        "offset" => (
-            (131 * t + 37 * h + 71 * j + 3 * t * j + 101 * seed) % 61 - 30
-                + 2 * ((7 * j * j + 13 * h + 17 * seed) % 97 - 48),
-            exponent,
-        ),
-        "zero" => (0, 0),
-        "constant" => (integer, exponent),
-        "spike" => (if j == (7 * t + 3 * h + seed) % dim { integer } else { 0 }, exponent + t % 8),
-        "loud_token" => (base, if t % 64 == 21 { exponent + 20 } else { exponent }),
-        "alternating" => ((1 + t % 5) * if j % 2 == 1 { -1 } else { 1 }, exponent),
-        "ties" => (if j % 8 == 0 { 4096 } else { 2 * ((13 * t + 5 * h + 3 * j + seed) % 100) + 1 }, exponent),
-        "ties8" => (if j % 8 == 0 { 254 } else { 2 * ((13 * t + 5 * h + 3 * j + seed) % 127) + 1 }, exponent),
-        "ramp" => ((t * dim + j) % 255 - 127, exponent),
-        "group_steps" => (base, exponent - 9 * ((j / 64 + t) % 4)),
-        "integers" => ((1361 * t + 37 * h + 711 * j + 3 * t * j + 5 * j * j + 101 * seed) % 8191 - 4095, exponent),
-        "fine" => {
-            ((1048573 * t + 524287 * h + 786433 * j + 65521 * t * j + 262139 * seed) % 16777213 - 8388606, exponent)
+/// An input: a formula and its parameters.
+struct Input<'a> {
+    kind: &'a str,
+    exponent: i64,
+    seed: i64,
+    span: i64,
+    integer: i64,
+}
+
+impl<'a> Input<'a> {
+    fn new(input: &'a Value) -> Self {
+        let parameter = |name: &str| input[name].as_i64().unwrap_or(0);
+        Input {
+            kind: text(input, "kind"),
+            exponent: parameter("exponent"),
+            seed: parameter("seed"),
+            span: parameter("span"),
+            integer: parameter("integer"),
         }
-        other => panic!("no such kind of input: {other}"),
-    };
-    (value as f64 * (exponent as f64).exp2()) as f32
+    }
+
+    /// The value at token t, head h, coordinate j of `dim`.
+    fn value(&self, t: i64, h: i64, j: i64, dim: i64) -> f32 {
+        let Input { kind, exponent, seed, span, integer } = *self;
+        let base = (131 * t + 37 * h + 71 * j + 3 * t * j + 5 * j * j + 101 * seed) % 509 - 254;
+        let (value, exponent) = match kind {
+            "pattern" => (base, exponent),
+            "range" => (base, exponent + (7 * t + 3 * h + 5 * j + seed) % span),
+            "offset" => (
+                (131 * t + 37 * h + 71 * j + 3 * t * j + 101 * seed) % 61 - 30
+                    + 2 * ((7 * j * j + 13 * h + 17 * seed) % 97 - 48),
+                exponent,
+            ),
+            "zero" => (0, 0),
+            "constant" => (integer, exponent),
+            "spike" => (if j == (7 * t + 3 * h + seed) % dim { integer } else { 0 }, exponent + t % 8),
+            "loud_token" => (base, if t % 64 == 21 { exponent + 20 } else { exponent }),
+            "alternating" => ((1 + t % 5) * if j % 2 == 1 { -1 } else { 1 }, exponent),
+            "ties" => (if j % 8 == 0 { 4096 } else { 2 * ((13 * t + 5 * h + 3 * j + seed) % 100) + 1 }, exponent),
+            "ties8" => (if j % 8 == 0 { 254 } else { 2 * ((13 * t + 5 * h + 3 * j + seed) % 127) + 1 }, exponent),
+            "ramp" => ((t * dim + j) % 255 - 127, exponent),
+            "group_steps" => (base, exponent - 9 * ((j / 64 + t) % 4)),
+            "integers" => ((1361 * t + 37 * h + 711 * j + 3 * t * j + 5 * j * j + 101 * seed) % 8191 - 4095, exponent),
+            "fine" => {
+                let scrambled = 1048573 * t + 524287 * h + 786433 * j + 65521 * t * j + 262139 * seed;
+                (scrambled % 16777213 - 8388606, exponent)
+            }
+            other => panic!("no such kind of input: {other}"),
+        };
+        (value as f64 * (exponent as f64).exp2()) as f32
+    }
 }
 
 /// Rows first .. first + count of an input: `[token][head][dim]`.
 pub fn rows<T: Exact>(input: &Value, first: usize, count: usize, heads: usize, dim: usize) -> Vec<T> {
+    let input = Input::new(input);
     let mut values = Vec::with_capacity(count * heads * dim);
     for t in first..first + count {
         for h in 0..heads {
-            values.extend((0..dim).map(|j| T::from_f32(element(input, t as i64, h as i64, j as i64, dim as i64))));
+            values.extend((0..dim).map(|j| T::from_f32(input.value(t as i64, h as i64, j as i64, dim as i64))));
         }
     }
     values
