@@ -170,12 +170,15 @@ void VectorCodec::coded_scores(const std::uint8_t* codes, std::size_t count, con
   for (std::size_t first = 0; first < count; first += kBlockTokens) {
     const std::size_t rows = std::min(count - first, kBlockTokens);
     gather(codes, first, rows, block);
+    float scales[kBlockTokens];
+    for (std::size_t i = 0; i < rows; ++i) scales[i] = std::ldexp(1.0f, block.offsets[i]);
     for (std::size_t q = 0; q < n_query; q += kMaxRows) {
       const std::size_t at_once = std::min(n_query - q, kMaxRows);
-      kernels().coded_scores(shape, {block.codes, block.scales, 1.0f}, prepared.data() + q, at_once, found);
+      kernels().coded_scores(shape, {block.codes, block.scales, 1.0f, block.codes}, prepared.data() + q, at_once,
+                             found);
       for (std::size_t r = 0; r < at_once; ++r)
         for (std::size_t i = 0; i < rows; ++i)
-          scores[(q + r) * count + first + i] = std::ldexp(found[r * kBlockTokens + i], block.offsets[i]);
+          scores[(q + r) * count + first + i] = found[r * kBlockTokens + i] * scales[i];
     }
   }
 }

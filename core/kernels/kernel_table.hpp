@@ -67,6 +67,7 @@ struct CodedSide {
   const std::uint8_t* codes;   // keys or values layout of 64 tokens
   const std::uint8_t* scales;  // [group][64]
   float offset_scale;          // 2^offset of the block
+  const std::uint8_t* next;    // what will be read after the codes, fetched meanwhile; only a hint
 };
 
 // Where the parts of a head block are, in bytes from its start (docs/format.md section 5).

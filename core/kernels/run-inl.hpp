@@ -14,13 +14,14 @@ template <class S, int Rows>
 void add_means(const CodedRun& run, const CodedBlock& block, const QueryRows& rows, float (&shift)[Rows]) noexcept {
   const auto* codes = reinterpret_cast<const std::int8_t*>(block.head + run.parts.mean);
   const std::size_t padded = padded_dim(run.keys.dim);
-  typename S::F sum[Rows];
-  for (auto& v : sum) v = typename S::F(0.0f);
+  typename S::F::register_type sum[Rows];
+  unroll<Rows>([&](auto r) TQ_INLINE { sum[r] = typename S::F(0.0f); });
   std::size_t j = 0;
   for (; j + S::kLanes <= run.keys.dim; j += S::kLanes) {
     const typename S::F mean = S::to_float(S::load_signed_bytes(codes + j));
-    for (int r = 0; r < Rows; ++r)
+    unroll<Rows>([&](auto r) TQ_INLINE {
       sum[r] = S::multiply_add(mean, S::F::load_unaligned(rows.rotated + r * padded + j), sum[r]);
+    });
   }
   for (int r = 0; r < Rows; ++r) {
     float rest = 0;
@@ -36,82 +37,157 @@ void hide(float* scores, const VisibleTokens& visible) noexcept {
   }
 }
 
+// The sums of weights of each row, lane by lane: added up once at the end of a run.
+template <class S, int Rows>
+struct LaneSums {
+  alignas(64) float lane[Rows][S::kLanes] = {};
+};
+
+// Moves the reference of a row; returns what that multiplies weights by.
 template <class S>
-void rescale_row(const CodedRun& run, const QueryRows& rows, int r, float reference) noexcept {
+float rescale_row(const CodedRun& run, const QueryRows& rows, int r, float reference, float* lane_sums) noexcept {
   alignas(64) float change[S::kLanes];
   exp2<S>(typename S::F(rows.maxima[r]) - typename S::F(reference)).store_aligned(change);
   const std::size_t padded = padded_dim(run.values.dim);
   rows.sums[r] *= change[0];
+  scale_floats<S>(lane_sums, S::kLanes, change[0]);
   scale_floats<S>(rows.value_sums + r * padded, padded, change[0]);
   scale_floats<S>(rows.exact_sums + r * padded, padded, change[0]);
   rows.maxima[r] = reference;
+  return change[0];
 }
 
-// floor(log2(x)) of a positive number.
-inline float exponent_of(float x) noexcept { return static_cast<float>(static_cast<int>(bits_of(x) >> 23) - 127); }
-
-// Scores of one row to weights. Returns whether one token outweighs the others (kPeaked).
+// Raw scores to logits: times `factor` plus `shift`, soft cap, and -infinity where the row does not see a token.
 template <class S>
-bool weigh_row(const CodedRun& run, const QueryRows& rows, int r, float shift, float* scores) noexcept {
-  typename S::F logit[kTokenVectors<S>], most(-__builtin_inff());
-  for (int i = 0; i < kTokenVectors<S>; ++i) {
-    logit[i] = S::F::load_unaligned(scores + i * S::kLanes) + typename S::F(shift);
-    if (run.softcap > 0) logit[i] = capped<S>(logit[i], run.softcap);
+void finish_logits(const CodedRun& run, int r, float factor, float shift, float* scores) noexcept {
+  for (std::size_t t = 0; t < kBlockTokens; t += S::kLanes) {
+    typename S::F logit = S::F::load_aligned(scores + t) * typename S::F(factor) + typename S::F(shift);
+    if (run.softcap > 0) logit = capped<S>(logit, run.softcap);
+    logit.store_aligned(scores + t);
   }
-  if (run.visible != nullptr) {
-    for (int i = 0; i < kTokenVectors<S>; ++i) logit[i].store_unaligned(scores + i * S::kLanes);
-    hide<S>(scores, run.visible[r]);
-    for (int i = 0; i < kTokenVectors<S>; ++i) logit[i] = S::F::load_unaligned(scores + i * S::kLanes);
+  if (run.visible != nullptr) hide<S>(scores, run.visible[r]);
+}
+
+// x[i] = factor * score + offset, of the 64 tokens; returns the largest of each lane.
+template <class S>
+TQ_INLINE inline typename S::F shifted_scores(const float* scores, float factor, float offset,
+                                              typename S::F::register_type* x) noexcept {
+  const typename S::F f(factor), o(offset);
+  typename S::F::register_type most;
+  unroll<kTokenVectors<S>>([&](auto i) TQ_INLINE {
+    x[i] = S::multiply_add(S::F::load_aligned(scores + i * S::kLanes), f, o);
+    most = i == 0 ? typename S::F(x[i]) : xsimd::max(typename S::F(most), typename S::F(x[i]));
+  });
+  return most;
+}
+
+inline float clear_block(float* scores) noexcept {
+  for (std::size_t t = 0; t < kBlockTokens; ++t) scores[t] = 0;
+  return 1.0f;
+}
+
+// Scores of one row to weights, 2^(factor * score + shift - reference of the row). Returns what earlier weights have to
+// be multiplied by, 1 unless the reference moved.
+template <class S>
+float weigh_row(const CodedRun& run, const QueryRows& rows, int r, float factor, float shift, float* scores,
+                float* lane_sums) noexcept {
+  using Register = typename S::F::register_type;
+  constexpr int vectors = kTokenVectors<S>;
+  if (run.softcap > 0 || run.visible != nullptr) {
+    finish_logits<S>(run, r, factor, shift, scores);
+    factor = 1.0f, shift = 0.0f;
   }
-  for (const auto& v : logit) most = xsimd::max(most, v);
-  const float highest = S::first(max_of_lanes<S>(most));
-  if (highest == -__builtin_inff()) {
-    for (std::size_t t = 0; t < kBlockTokens; ++t) scores[t] = 0;
-    return false;
+  float change = 1.0f;
+  Register x[vectors];
+  bool moves = rows.maxima[r] == -__builtin_inff();  // no token seen yet
+  if (!moves) {
+    const typename S::F most = shifted_scores<S>(scores, factor, shift - rows.maxima[r], x);
+    moves = xsimd::any(most > typename S::F(kHeadroom));
   }
-  if (!(highest <= rows.maxima[r] + kHeadroom)) rescale_row<S>(run, rows, r, highest);
-  const typename S::F reference(rows.maxima[r]);
-  typename S::F sum(0.0f);
-  for (int i = 0; i < kTokenVectors<S>; ++i) {
-    const typename S::F weight = exp2<S>(logit[i] - reference);
-    weight.store_unaligned(scores + i * S::kLanes);
-    sum += weight;
+  if (moves) {
+    const float reference = S::max(shifted_scores<S>(scores, factor, shift, x));
+    if (reference == -__builtin_inff()) return clear_block(scores);
+    change = rescale_row<S>(run, rows, r, reference, lane_sums);
+    unroll<vectors>([&](auto i) TQ_INLINE { x[i] = typename S::F(x[i]) - typename S::F(reference); });
   }
-  const float total = S::first(sum_of_lanes<S>(sum));
-  rows.sums[r] += total;
-  // The largest weight is 2^(highest - reference).
-  return highest - rows.maxima[r] > exponent_of(kPeaked * total);
+  Register sum = S::F::load_aligned(lane_sums);
+  unroll<vectors>([&](auto i) TQ_INLINE {
+    const typename S::F weight = exp2<S>(x[i]);
+    weight.store_aligned(scores + i * S::kLanes);
+    sum = typename S::F(sum) + weight;
+  });
+  typename S::F(sum).store_aligned(lane_sums);
+  return change;
+}
+
+// A block on its way: its scores, then weights, as floats and as integers.
+template <int Rows>
+struct Weighted {
+  alignas(64) float weights[Rows * kBlockTokens];
+  BlockScales scales;
+  BlockWeights<Rows> integers;
+};
+
+// Scores to weights, for all rows of a block. `before`: the block whose weights have not been used yet; or NULL.
+template <class S, int Rows>
+void weigh_block(const CodedRun& run, const CodedBlock& block, const QueryRows& rows, Weighted<Rows>& now,
+                 Weighted<Rows>* before, LaneSums<S, Rows>& sums) noexcept {
+  float shift[Rows] = {};
+  if (run.mean_factor != 0) add_means<S, Rows>(run, block, rows, shift);
+  for (int r = 0; r < Rows; ++r) {
+    const float factor = rows.queries[r].scale * block.key_scale;
+    const float change = weigh_row<S>(run, rows, r, factor, shift[r], now.weights + r * kBlockTokens, sums.lane[r]);
+    if (change == 1.0f || before == nullptr) continue;
+    const std::size_t groups = run.values.groups();
+    for (std::size_t group = 0; group < groups; ++group) {
+      before->integers[group][r].unit *= change;
+      before->integers[group][r].low_unit *= change;
+    }
+  }
 }
 
 template <class S, Format Keys, int Rows>
-void block_scores(const CodedRun& run, const CodedBlock& block, const QueryRows& rows, float* scores) noexcept {
-  const CodedSide keys{block.head + run.parts.keys, block.head + run.parts.key_scales, block.key_scale};
-  coded_scores_of<S, Keys, Rows>(run.keys, keys, rows.queries, scores);
+void block_scores(const CodedRun& run, const CodedBlock& block, const CodedBlock& before, const QueryRows& rows,
+                  Weighted<Rows>& now) noexcept {
+  const CodedSide keys{block.head + run.parts.keys, block.head + run.parts.key_scales, block.key_scale,
+                       before.head + run.parts.values};
+  raw_scores<S, Keys, Rows>(run.keys, keys, rows.queries, now.weights);
 }
 
-// The scores of the next block are computed between the weights of this one, which are a chain of latencies, and their
-// use: so the two overlap.
+template <class S, Format Values, int Rows>
+void quantize_weighted(const CodedRun& run, const CodedBlock& block, Weighted<Rows>& now) noexcept {
+  expand_scales<S>(run.values, block.head + run.parts.value_scales, now.scales);
+  quantize_block<S, Values, Rows>(run.values, now.scales, now.weights, now.integers);
+}
+
+template <class S, Format Values, int Rows>
+void block_values(const CodedRun& run, const CodedBlock& block, const CodedBlock& after, const QueryRows& rows,
+                  const Weighted<Rows>& now) noexcept {
+  const CodedSide values{block.head + run.parts.values, block.head + run.parts.value_scales, block.value_scale,
+                         after.head + run.parts.keys};
+  prefetch(after.head, run.parts.keys);  // scales and mean
+  value_sums<S, Values, Rows>(run.values, values, now.integers, rows.value_sums);
+}
+
+// Softmax weights, and integers made of them, are chains of latencies. So two blocks are on their way: the chains of one
+// run beside the dot products of the other.
 template <class S, Format Keys, Format Values, int Rows>
 void attend_rows(const CodedRun& run, const QueryRows& rows) noexcept {
-  alignas(64) float buffer[2][Rows * kBlockTokens];
-  BlockWeights<Rows, 1> weights;
-  block_scores<S, Keys, Rows>(run, run.blocks[0], rows, buffer[0]);
+  Weighted<Rows> buffer[2];
+  LaneSums<S, Rows> sums;
+  const auto block = [&](std::size_t i) -> const CodedBlock& { return run.blocks[i < run.count ? i : run.count - 1]; };
+  block_scores<S, Keys, Rows>(run, block(0), block(0), rows, buffer[0]);
+  weigh_block<S, Rows>(run, block(0), rows, buffer[0], nullptr, sums);
   for (std::size_t i = 0; i < run.count; ++i) {
-    const CodedBlock& block = run.blocks[i];
-    const CodedSide values{block.head + run.parts.values, block.head + run.parts.value_scales, block.value_scale};
-    float* scores = buffer[i % 2];
-    float shift[Rows] = {};
-    if (run.mean_factor != 0) add_means<S, Rows>(run, block, rows, shift);
-    bool peaked = kAlwaysTwoDigits<Values>;
-    for (int r = 0; r < Rows; ++r) peaked |= weigh_row<S>(run, rows, r, shift[r], scores + r * kBlockTokens);
-    if (!peaked) quantize_block<S, Rows, 1>(run.values, values.scales, scores, weights);
-    if (i + 1 < run.count) block_scores<S, Keys, Rows>(run, run.blocks[i + 1], rows, buffer[(i + 1) % 2]);
-    if (peaked) {
-      peaked_values<S, Values, Rows>(run.values, values, scores, rows.value_sums);
-    } else {
-      value_sums<S, Values, Rows, 1>(run.values, values, weights, rows.value_sums);
+    Weighted<Rows>&now = buffer[i % 2], &next = buffer[(i + 1) % 2];
+    quantize_weighted<S, Values, Rows>(run, block(i), now);
+    if (i + 1 < run.count) {
+      block_scores<S, Keys, Rows>(run, block(i + 1), block(i), rows, next);
+      weigh_block<S, Rows>(run, block(i + 1), rows, next, &now, sums);
     }
+    block_values<S, Values, Rows>(run, block(i), block(i + 2), rows, now);
   }
+  for (int r = 0; r < Rows; ++r) rows.sums[r] += S::sum(S::F::load_aligned(sums.lane[r]));
 }
 
 template <class S, Format Keys, Format Values>

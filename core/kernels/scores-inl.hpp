@@ -13,8 +13,7 @@ namespace {
 template <class S>
 typename S::F scales_from_bytes(const std::uint8_t* bytes) noexcept {
   const typename S::I b = S::load_bytes(bytes);
-  const typename S::F scale = scale_of_index<S>(b);
-  return xsimd::select(S::to_float(b) > typename S::F(0.0f), scale, typename S::F(0.0f));
+  return S::where_not_zero(b, scale_of_index<S>(b));
 }
 
 // The largest lane, and the sum of all, in every lane.
@@ -71,104 +70,139 @@ float quantize_query(const CodeShape& shape, const float* rotated, float scale, 
 }
 
 // How many vectors of tokens to keep in flight, with `sums` accumulators each: enough to hide the latency of a dot
-// product, and few enough that compilers do not spill.
+// product and to share the loads of query digits, and few enough that compilers do not spill.
 template <class S>
 constexpr int token_vectors(int sums) {
-  const int budget = (S::kRegisters >= 32 ? 8 : 4) / sums;
+  const int budget = (S::kRegisters >= 32 ? 16 : 4) / sums;
   const int most = static_cast<int>(kBlockTokens) / S::kLanes < 4 ? static_cast<int>(kBlockTokens) / S::kLanes : 4;
   return budget < 1 ? 1 : budget > most ? most : budget == 3 ? 2 : budget;
 }
 
-// One group of tq4 keys for `Vectors` vectors of tokens: sum += low nibbles . q + high nibbles . q'. Where sums are few,
-// the two nibbles get sums of their own, to hide the latency of a dot product.
+// What a scores kernel needs of a query for one group of coordinates.
+struct GroupQuery {
+  const std::int32_t* digits;
+  std::int32_t bias;  // cancels what lookup tables add to the codes
+};
+
+// Integer dot products of `Vectors` vectors of tq4 keys with the queries. Where sums are few and registers many, the two
+// nibbles of a byte get sums of their own, to hide the latency of a dot product.
 template <class S, int Rows, int Vectors>
-TQ_INLINE inline void add_nibble_cells(const std::uint8_t* codes, std::size_t cells,
-                                       const std::int32_t* const (&digits)[Rows],
-                                       typename S::I (&sum)[Rows][Vectors]) noexcept {
+TQ_INLINE inline void dot_nibbles(const std::uint8_t* codes, std::size_t cells, const GroupQuery (&queries)[Rows],
+                                  typename S::I::register_type (&sum)[Rows * Vectors]) noexcept {
+  using Register = typename S::I::register_type;
   static constexpr Table16 centroids = signed_centroids(S::kNibbleBias);
-  const typename S::I table = S::table(centroids);
-  constexpr bool split = Rows * Vectors < 8;
-  typename S::I low_sum[Rows * Vectors], high_sum[split ? Rows * Vectors : 1];
-  unroll<Rows * Vectors>([&](auto i) TQ_INLINE {
-    low_sum[i] = sum[i / Vectors][i % Vectors];
+  constexpr int count = Rows * Vectors;
+  constexpr bool split = S::kRegisters >= 32 && count < 8;
+  const Register table = S::table(centroids);
+  Register low_sum[count], high_sum[split ? count : 1];
+  unroll<count>([&](auto i) TQ_INLINE {
+    low_sum[i] = splat<S>(queries[i / Vectors].bias);
     if constexpr (split) high_sum[i] = splat<S>(0);
   });
   for (std::size_t cell = 0; cell < cells; ++cell) {
+    Register low_digit[Rows], high_digit[Rows];
+    unroll<Rows>([&](auto r) TQ_INLINE {
+      low_digit[r] = splat<S>(queries[r].digits[2 * cell]);
+      high_digit[r] = splat<S>(queries[r].digits[2 * cell + 1]);
+    });
     unroll<Vectors>([&](auto v) TQ_INLINE {
       const typename S::I stored = load_lanes<S>(codes + cell * 256 + v * S::kLanes * 4);
       const typename S::I low = S::lookup_low(table, stored), high = S::lookup_high(table, stored);
       unroll<Rows>([&](auto r) TQ_INLINE {
         constexpr int i = r * Vectors + v;
-        low_sum[i] = S::dot(low_sum[i], low, splat<S>(digits[r][2 * cell]));
+        low_sum[i] = S::dot(low_sum[i], low, low_digit[r]);
         if constexpr (split) {
-          high_sum[i] = S::dot(high_sum[i], high, splat<S>(digits[r][2 * cell + 1]));
+          high_sum[i] = S::dot(high_sum[i], high, high_digit[r]);
         } else {
-          low_sum[i] = S::dot(low_sum[i], high, splat<S>(digits[r][2 * cell + 1]));
+          low_sum[i] = S::dot(low_sum[i], high, high_digit[r]);
         }
       });
     });
   }
-  unroll<Rows * Vectors>([&](auto i) TQ_INLINE {
-    if constexpr (split) low_sum[i] += high_sum[i];
-    sum[i / Vectors][i % Vectors] = low_sum[i];
+  unroll<count>([&](auto i) TQ_INLINE {
+    sum[i] = low_sum[i];
+    if constexpr (split) sum[i] = typename S::I(low_sum[i]) + typename S::I(high_sum[i]);
   });
 }
 
+// The same for tq8 keys and queries of two digits; `low_digits`: from the high digits to the low ones.
 template <class S, int Rows, int Vectors>
-void add_byte_cells(const std::uint8_t* codes, std::size_t cells, const std::int32_t* const (&digits)[Rows],
-                    std::size_t low_digits, typename S::I (&sum)[Rows][Vectors]) noexcept {
-  typename S::I low_sum[Rows][Vectors];
-  for (int r = 0; r < Rows; ++r)
-    for (int v = 0; v < Vectors; ++v) low_sum[r][v] = sum[r][v], sum[r][v] = splat<S>(0);
+TQ_INLINE inline void dot_bytes(const std::uint8_t* codes, std::size_t cells, const GroupQuery (&queries)[Rows],
+                                std::size_t low_digits, typename S::I::register_type (&sum)[Rows * Vectors]) noexcept {
+  using Register = typename S::I::register_type;
+  constexpr int count = Rows * Vectors;
+  Register low_sum[count], high_sum[count];
+  unroll<count>([&](auto i) TQ_INLINE {
+    low_sum[i] = splat<S>(queries[i / Vectors].bias);
+    high_sum[i] = splat<S>(0);
+  });
   for (std::size_t cell = 0; cell < cells; ++cell) {
-    for (int v = 0; v < Vectors; ++v) {
+    unroll<Vectors>([&](auto v) TQ_INLINE {
       const typename S::I stored = S::byte_codes(load_lanes<S>(codes + cell * 256 + v * S::kLanes * 4));
-      for (int r = 0; r < Rows; ++r) {
-        sum[r][v] = S::dot_wide(sum[r][v], stored, splat<S>(digits[r][cell]));
-        low_sum[r][v] = S::dot_wide(low_sum[r][v], stored, splat<S>(digits[r][low_digits + cell]));
-      }
+      unroll<Rows>([&](auto r) TQ_INLINE {
+        constexpr int i = r * Vectors + v;
+        high_sum[i] = S::dot_wide(high_sum[i], stored, splat<S>(queries[r].digits[cell]));
+        low_sum[i] = S::dot_wide(low_sum[i], stored, splat<S>(queries[r].digits[low_digits + cell]));
+      });
+    });
+  }
+  unroll<count>([&](auto i) TQ_INLINE { sum[i] = (typename S::I(high_sum[i]) << 7) + typename S::I(low_sum[i]); });
+}
+
+// scores[r][t] (+)= group scale * dot product, for the tokens of `Vectors` vectors; += except for the first group.
+template <class S, Format Code, int Rows, int Vectors>
+[[gnu::noinline]] void add_group_scores(const std::uint8_t* codes, std::size_t cells, std::size_t low_digits,
+                                        const std::uint8_t* scales, const GroupQuery (&queries)[Rows], bool first,
+                                        float* scores) noexcept {
+  typename S::I::register_type sum[Rows * Vectors];
+  if constexpr (Code == Format::kTq4) {
+    dot_nibbles<S, Rows, Vectors>(codes, cells, queries, sum);
+  } else {
+    dot_bytes<S, Rows, Vectors>(codes, cells, queries, low_digits, sum);
+  }
+  unroll<Vectors>([&](auto v) TQ_INLINE {
+    const typename S::F scale = scales_from_bytes<S>(scales + v * S::kLanes);
+    unroll<Rows>([&](auto r) TQ_INLINE {
+      float* to = scores + r * kBlockTokens + v * S::kLanes;
+      const typename S::F product = S::to_float(sum[r * Vectors + v]);
+      (first ? product * scale : S::multiply_add(product, scale, S::F::load_aligned(to))).store_aligned(to);
+    });
+  });
+}
+
+// Asks for memory that will be read soon. Hardware does so only within a page of 4 KiB, about half of a block.
+inline void prefetch(const std::uint8_t* from, std::size_t bytes) noexcept {
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i);
+}
+
+// Scores (64-byte aligned) without the factor of the query and the offset of the block.
+template <class S, Format Code, int Rows>
+void raw_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, float* scores) noexcept {
+  constexpr bool tq4 = Code == Format::kTq4;
+  constexpr int vectors = token_vectors<S>(tq4 ? Rows : 2 * Rows);
+  constexpr std::size_t cell_dims = tq4 ? 8 : 4;
+  constexpr std::int32_t bias = tq4 ? S::kNibbleBias : S::kByteBias;
+  const std::size_t low_digits = padded_dim(shape.dim) / 4;
+  for (std::size_t first = 0, group = 0; first < shape.dim; first += shape.group, ++group) {
+    const std::size_t end = first + shape.group < shape.dim ? first + shape.group : shape.dim;
+    GroupQuery group_queries[Rows];
+    for (int r = 0; r < Rows; ++r)
+      group_queries[r] = {queries[r].digits + first / 4, -bias * queries[r].group_sums[group]};
+    const std::size_t cells = (end - first + cell_dims - 1) / cell_dims, offset = first / cell_dims * 256;
+    for (std::size_t t = 0; t < kBlockTokens; t += vectors * S::kLanes) {
+      prefetch(keys.next + offset + t * 4 * cells, vectors * S::kLanes * 4 * cells);
+      add_group_scores<S, Code, Rows, vectors>(keys.codes + offset + t * 4, cells, low_digits,
+                                               keys.scales + group * kBlockTokens + t, group_queries, group == 0,
+                                               scores + t);
     }
   }
-  for (int r = 0; r < Rows; ++r)
-    for (int v = 0; v < Vectors; ++v) sum[r][v] = (sum[r][v] << 7) + low_sum[r][v];
 }
 
 template <class S, Format Code, int Rows>
 void coded_scores_of(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, float* scores) noexcept {
-  constexpr bool tq4 = Code == Format::kTq4;
-  constexpr int vectors = token_vectors<S>(tq4 ? Rows : 2 * Rows);
-  constexpr std::size_t step = vectors * S::kLanes;
-  constexpr std::size_t cell_dims = tq4 ? 8 : 4;
-  const std::size_t low_digits = padded_dim(shape.dim) / 4;
-  for (std::size_t t = 0; t < kBlockTokens; t += step) {
-    typename S::F total[Rows][vectors];
-    for (auto& row : total)
-      for (auto& v : row) v = typename S::F(0.0f);
-    for (std::size_t group = 0; group < shape.groups(); ++group) {
-      const std::size_t first = group * shape.group;
-      const std::size_t end = first + shape.group < shape.dim ? first + shape.group : shape.dim;
-      const std::size_t cells = (end - first + cell_dims - 1) / cell_dims;
-      typename S::I sum[Rows][vectors];
-      const std::int32_t* digits[Rows];
-      for (int r = 0; r < Rows; ++r) {
-        constexpr std::int32_t bias = tq4 ? S::kNibbleBias : S::kByteBias;
-        digits[r] = queries[r].digits + first / 4;
-        for (auto& v : sum[r]) v = splat<S>(-bias * queries[r].group_sums[group]);
-      }
-      const std::uint8_t* codes = keys.codes + first / cell_dims * 256 + t * 4;
-      if constexpr (tq4) add_nibble_cells<S, Rows, vectors>(codes, cells, digits, sum);
-      if constexpr (!tq4) add_byte_cells<S, Rows, vectors>(codes, cells, digits, low_digits, sum);
-      for (int v = 0; v < vectors; ++v) {
-        const typename S::F scale = scales_from_bytes<S>(keys.scales + group * kBlockTokens + t + v * S::kLanes);
-        for (int r = 0; r < Rows; ++r) total[r][v] = S::multiply_add(S::to_float(sum[r][v]), scale, total[r][v]);
-      }
-    }
-    for (int r = 0; r < Rows; ++r) {
-      const typename S::F scale(queries[r].scale * keys.offset_scale);
-      for (int v = 0; v < vectors; ++v)
-        (total[r][v] * scale).store_unaligned(scores + r * kBlockTokens + t + v * S::kLanes);
-    }
-  }
+  raw_scores<S, Code, Rows>(shape, keys, queries, scores);
+  for (int r = 0; r < Rows; ++r)
+    scale_floats<S>(scores + r * kBlockTokens, kBlockTokens, queries[r].scale * keys.offset_scale);
 }
 
 // Calls body(constant R) for the number of rows, 1..kMaxRows.
@@ -189,34 +223,6 @@ void coded_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuer
     constexpr int Rows = decltype(r)::value;
     if (shape.format == Format::kTq4) return coded_scores_of<S, Format::kTq4, Rows>(shape, keys, queries, scores);
     coded_scores_of<S, Format::kTq8, Rows>(shape, keys, queries, scores);
-  });
-}
-
-template <class S, class E, int Rows>
-void row_scores_of(const void* key, std::size_t dim, const float* queries, std::size_t stride, float* scores) noexcept {
-  typename S::F sum[Rows];
-  for (auto& v : sum) v = typename S::F(0.0f);
-  std::size_t j = 0;
-  for (; j + S::kLanes <= dim; j += S::kLanes) {
-    const typename S::F k = E::template load<S>(elements_at<E>(key, j));
-    for (int r = 0; r < Rows; ++r) sum[r] = S::multiply_add(k, S::F::load_unaligned(queries + r * stride + j), sum[r]);
-  }
-  for (int r = 0; r < Rows; ++r) {
-    float rest = 0;
-    for (std::size_t i = j; i < dim; ++i) rest += read_element<E>(key, i) * queries[r * stride + i];
-    scores[r * kBlockTokens] = S::sum(sum[r]) + rest;
-  }
-}
-
-template <class S>
-void row_scores(RowSource keys, std::size_t count, std::size_t dim, const float* queries, std::size_t rows,
-                float* scores) noexcept {
-  with_element(keys.element, [&](auto e) {
-    using E = decltype(e);
-    with_rows(rows, [&](auto r) {
-      for (std::size_t t = 0; t < count; ++t)
-        row_scores_of<S, E, decltype(r)::value>(row_at<E>(keys, t), dim, queries, padded_dim(dim), scores + t);
-    });
   });
 }
 

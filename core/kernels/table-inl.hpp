@@ -1,6 +1,7 @@
 // Everything above, as a table. Each arch/<name>.cpp includes this once, compiled with its own instruction set.
 #pragma once
 
+#include "exact-inl.hpp"
 #include "run-inl.hpp"
 
 namespace tq {

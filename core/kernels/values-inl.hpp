@@ -1,8 +1,9 @@
 // Weighted sums of the 64 values of a block in the rotated domain, one coordinate per lane.
 //
 // The weights of a block and group, softmax weight times the token's scale, become integers relative to the largest of
-// them: one digit of 8 bits (7 on NEON), or two digits where one token outweighs the others, as an attention sink does.
-// One digit is rounded with an ordered dither, so that many small weights keep their sum (docs/numerics.md).
+// them. One digit of 8 bits (7 on NEON), rounded with an ordered dither so that many small weights keep their sum, is
+// enough unless one token outweighs the others, as an attention sink does: then a second digit follows in a second pass
+// (docs/numerics.md).
 #pragma once
 
 #include "scores-inl.hpp"
@@ -10,7 +11,7 @@
 namespace tq {
 namespace {
 
-inline constexpr float kPeaked = 0.25f;  // two digits if the largest weight is more than this part of the sum
+inline constexpr float kPeaked = 0.5f;  // a second digit if the largest weight is more than this part of the sum
 // Values of 8 bits deserve weights of more.
 template <Format Code>
 inline constexpr bool kAlwaysTwoDigits = Code == Format::kTq8;
@@ -29,45 +30,73 @@ constexpr Dither make_dither() {
   return dither;
 }
 
-template <int Digits>
+// One row's weights: unit * high + low_unit * low. Where low_unit is 0 there is no second digit.
 struct IntegerWeights {
-  alignas(64) std::uint8_t digit[Digits][kBlockTokens];  // the last one counts units
-  float unit;
+  alignas(64) std::uint8_t high[kBlockTokens], low[kBlockTokens];
+  float unit, low_unit;
 };
 
 template <class S>
+inline constexpr int kDigitBits = S::kWeightRange == 256 ? 8 : 7;
+template <class S>
 inline constexpr int kTokenVectors = static_cast<int>(kBlockTokens) / S::kLanes;
 
-// The weights of all rows for one group of coordinates.
-template <class S, int Rows, int Digits>
-void quantize_weights(const float* weights, const std::uint8_t* scales, IntegerWeights<Digits> (&out)[Rows]) noexcept {
+// The scales of a side, [group][token], as floats without the block's 2^offset.
+struct BlockScales {
+  alignas(64) float scale[kMaxPadded / 32][kBlockTokens];
+};
+template <class S>
+void expand_scales(const CodeShape& shape, const std::uint8_t* bytes, BlockScales& out) noexcept {
+  const std::size_t count = shape.groups() * kBlockTokens;
+  for (std::size_t i = 0; i < count; i += S::kLanes) scales_from_bytes<S>(bytes + i).store_aligned(out.scale[0] + i);
+}
+
+template <class S>
+TQ_INLINE inline void one_digit(const typename S::F::register_type* w, float largest, IntegerWeights& out) noexcept {
   static constexpr Dither dither = make_dither();
-  constexpr int range = Digits == 1 ? S::kWeightRange - 1 : S::kWeightRange * S::kWeightRange - 1;
-  constexpr int digit_bits = S::kWeightRange == 256 ? 8 : 7;
-  typename S::F scale[kTokenVectors<S>];
-  for (int i = 0; i < kTokenVectors<S>; ++i) scale[i] = scales_from_bytes<S>(scales + i * S::kLanes);
-  for (int r = 0; r < Rows; ++r) {
-    typename S::F w[kTokenVectors<S>], most(0.0f);
-    for (int i = 0; i < kTokenVectors<S>; ++i) {
-      w[i] = S::F::load_unaligned(weights + r * kBlockTokens + i * S::kLanes) * scale[i];
-      most = xsimd::max(most, w[i]);
-    }
-    most = max_of_lanes<S>(most);
-    // The least divisor keeps 0 * infinity away where all weights are zero.
-    const typename S::F factor =
-        S::divide(typename S::F(static_cast<float>(range)), xsimd::max(most, typename S::F(1e-30f)));
-    for (int i = 0; i < kTokenVectors<S>; ++i) {
-      const std::size_t at = static_cast<std::size_t>(i) * S::kLanes;
-      if constexpr (Digits == 1) {
-        const typename S::F threshold = S::F::load_aligned(dither.threshold + at);
-        S::store_bytes(S::truncate(S::multiply_add(w[i], factor, threshold)), out[r].digit[0] + at);
-      } else {
-        const typename S::I q = S::round(w[i] * factor);
-        S::store_bytes(S::template shift_right32<digit_bits>(q), out[r].digit[0] + at);
-        S::store_bytes(q & splat<S>(S::kWeightRange - 1), out[r].digit[1] + at);
-      }
-    }
-    out[r].unit = S::first(most) * (1.0f / static_cast<float>(range));
+  constexpr float range = S::kWeightRange - 1;
+  // The least divisor keeps 0 * infinity away where all weights are zero.
+  const typename S::F factor(range / (largest > 1e-30f ? largest : 1e-30f));
+  unroll<kTokenVectors<S>>([&](auto i) TQ_INLINE {
+    constexpr int at = i * S::kLanes;
+    const typename S::F threshold = S::F::load_aligned(dither.threshold + at);
+    S::store_bytes(S::truncate(S::multiply_add(typename S::F(w[i]), factor, threshold)), out.high + at);
+  });
+  out.unit = largest * (1.0f / range);
+  out.low_unit = 0;
+}
+
+template <class S>
+TQ_INLINE inline void two_digits(const typename S::F::register_type* w, float largest, IntegerWeights& out) noexcept {
+  constexpr float range = S::kWeightRange * S::kWeightRange - 1;
+  const typename S::F factor(range / (largest > 1e-30f ? largest : 1e-30f));
+  unroll<kTokenVectors<S>>([&](auto i) TQ_INLINE {
+    const typename S::I q = S::round(typename S::F(w[i]) * factor);
+    S::store_bytes(S::template shift_right32<kDigitBits<S>>(q), out.high + i * S::kLanes);
+    S::store_bytes(q & splat<S>(S::kWeightRange - 1), out.low + i * S::kLanes);
+  });
+  out.low_unit = largest * (1.0f / range);
+  out.unit = out.low_unit * S::kWeightRange;
+}
+
+// The integer weights of one row for one group of coordinates.
+template <class S, Format Code>
+TQ_INLINE inline void quantize_weights(const float* weights, const float* scales, IntegerWeights& out) noexcept {
+  using Register = typename S::F::register_type;
+  constexpr int vectors = kTokenVectors<S>;
+  Register w[vectors], most, sum;
+  unroll<vectors>([&](auto i) TQ_INLINE {
+    const typename S::F product =
+        S::F::load_aligned(weights + i * S::kLanes) * S::F::load_aligned(scales + i * S::kLanes);
+    w[i] = product;
+    most = i == 0 ? product : xsimd::max(typename S::F(most), product);
+    sum = i == 0 ? product : typename S::F(sum) + product;
+  });
+  const float largest = S::max(most);
+  if (kAlwaysTwoDigits<Code> || largest > kPeaked * S::sum(sum)) {
+    two_digits<S>(w, largest, out);
+  } else {
+    one_digit<S>(w, largest, out);
   }
 }
 
@@ -78,118 +107,172 @@ typename S::I four_weights(const std::uint8_t* digits, std::size_t quad) noexcep
   return splat<S>(four);
 }
 
+// What the registers can hold: vectors of coordinates at once, and independent sums of each, to hide the latency of a
+// dot product. `sums`: registers that one vector of codes needs.
+template <class S>
+constexpr int value_vectors_at_once(int sums) {
+  return 2 * sums <= (S::kRegisters >= 32 ? 16 : 4) ? 2 : 1;
+}
+template <class S>
+constexpr int value_chains(int sums) {
+  return S::kRegisters >= 32 && sums < 8 ? 2 : 1;
+}
+
+// A vector of stored codes and where its sums go: the next one is kCodeStep bytes and kSumStep coordinates on.
+template <class S, Format Code>
+struct ValueStep {
+  static constexpr int kWidth = Code == Format::kTq4 ? 32 : 16;  // coordinates of a chunk
+  static constexpr std::size_t kCode = S::kLanes == 16 ? 16 * kBlockTokens : S::kLanes * 4;
+  static constexpr std::size_t kSum = S::kLanes == 16 ? kWidth : S::kLanes;
+};
+
 template <class S, Format Code>
 typename S::I weigh_codes(typename S::I sum, typename S::I weights, typename S::I codes) noexcept {
   if constexpr (Code == Format::kTq4) return S::dot(sum, weights, codes);
   return S::dot_wide(sum, weights, codes);
 }
 
-// One vector of coordinates of a chunk of full width (16 lanes per token quad), for `Rows` rows of weights. A tq4 chunk
-// has two halves, of low and of high nibbles: sums[r][first ..] and sums[r][second ..].
-template <class S, Format Code, int Rows, int Digits>
-void value_lanes(const std::uint8_t* codes, std::size_t quad_bytes, std::size_t lanes,
-                 const IntegerWeights<Digits>* weights, float offset_scale, float* sums, std::size_t stride,
-                 std::size_t second) noexcept {
-  constexpr int halves = Code == Format::kTq4 ? 2 : 1;
+// One digit of the weights of a row.
+struct WeightDigits {
+  const std::uint8_t* digits;
+  float unit;
+};
+
+// Adds the weighted codes of `Vectors` vectors to the sums of `Rows` rows. A tq4 chunk has two halves, of low and of
+// high nibbles, whose sums are `second` apart. Whole: all lanes exist; otherwise the first `lanes` of one vector.
+template <class S, Format Code, int Rows, int Vectors, bool Whole>
+[[gnu::noinline]] void value_vectors(const std::uint8_t* codes, std::size_t quad_bytes, std::size_t lanes,
+                                     const WeightDigits (&weights)[Rows], float* sums, std::size_t stride,
+                                     std::size_t second) noexcept {
+  using Register = typename S::I::register_type;
+  using Step = ValueStep<S, Code>;
+  constexpr int halves = Code == Format::kTq4 ? 2 : 1, values = Vectors * halves, count = Rows * values;
+  constexpr int chains = value_chains<S>(count);
   static constexpr Table16 centroids = signed_centroids(0);
-  const typename S::I table = S::table(centroids);
-  // Enough independent sums to hide the latency of a dot product.
-  constexpr std::size_t chains = Rows * Digits * halves >= 8 ? 1 : Rows * Digits * halves >= 4 ? 2 : 4;
-  typename S::I sum[chains][Rows][Digits][halves];
-  for (auto& chain : sum)
-    for (auto& row : chain)
-      for (auto& digit : row)
-        for (auto& half : digit) half = splat<S>(0);
+  const Register table = S::table(centroids);
+  Register sum[chains * count];
+  unroll<chains * count>([&](auto i) TQ_INLINE { sum[i] = splat<S>(0); });
   for (std::size_t quad = 0; quad < kBlockTokens / 4; quad += chains) {
-    for (std::size_t c = 0; c < chains; ++c) {
-      const typename S::I stored = S::load_some(codes + (quad + c) * quad_bytes, lanes);
-      typename S::I value[halves];
-      if constexpr (Code == Format::kTq4) {
-        value[0] = S::lookup_low(table, stored);
-        value[1] = S::lookup_high(table, stored);
-      } else {
-        value[0] = S::signed_codes(stored);
-      }
-      for (int r = 0; r < Rows; ++r) {
-        for (int d = 0; d < Digits; ++d) {
-          const typename S::I four = four_weights<S>(weights[r].digit[d], quad + c);
-          for (int h = 0; h < halves; ++h) sum[c][r][d][h] = weigh_codes<S, Code>(sum[c][r][d][h], four, value[h]);
+    unroll<chains>([&](auto chain) TQ_INLINE {
+      Register value[values];
+      unroll<Vectors>([&](auto v) TQ_INLINE {
+        const std::uint8_t* at = codes + (quad + chain) * quad_bytes + v * Step::kCode;
+        const typename S::I stored = Whole ? load_lanes<S>(at) : S::load_some(at, lanes);
+        if constexpr (Code == Format::kTq4) {
+          value[v * halves] = S::lookup_low(table, stored);
+          value[v * halves + halves - 1] = S::lookup_high(table, stored);
+        } else {
+          value[v] = S::signed_codes(stored);
         }
-      }
-    }
+      });
+      Register four[Rows];
+      unroll<Rows>([&](auto r) TQ_INLINE { four[r] = four_weights<S>(weights[r].digits, quad + chain); });
+      unroll<count>([&](auto i) TQ_INLINE {
+        sum[chain * count + i] = weigh_codes<S, Code>(sum[chain * count + i], four[i / values], value[i % values]);
+      });
+    });
   }
-  constexpr int digit_bits = S::kWeightRange == 256 ? 8 : 7;
-  for (int r = 0; r < Rows; ++r) {
-    const typename S::F unit(weights[r].unit * offset_scale);
-    for (int h = 0; h < halves; ++h) {
-      typename S::I total = splat<S>(0);
-      for (std::size_t c = 0; c < chains; ++c) {
-        total += Digits == 2 ? (sum[c][r][0][h] << digit_bits) + sum[c][r][Digits - 1][h] : sum[c][r][0][h];
-      }
-      S::add_some(S::to_float(total) * unit, sums + r * stride + h * second, lanes);
+  unroll<Rows * values>([&](auto i) TQ_INLINE {
+    constexpr int r = i / values, v = i % values;
+    typename S::I total(sum[i]);
+    if constexpr (chains == 2) total = total + typename S::I(sum[count + i]);
+    const typename S::F unit(weights[r].unit);
+    float* to = sums + r * stride + v / halves * Step::kSum + v % halves * second;
+    if constexpr (Whole) {
+      S::multiply_add(S::to_float(total), unit, S::F::load_unaligned(to)).store_unaligned(to);
+    } else {
+      S::add_some(S::to_float(total) * unit, to, lanes);
     }
-  }
-}
-
-// The integer weights of a block: [group][row].
-template <int Rows, int Digits>
-using BlockWeights = IntegerWeights<Digits>[kMaxPadded / 32][Rows];
-
-template <class S, int Rows, int Digits>
-void quantize_block(const CodeShape& shape, const std::uint8_t* scales, const float* weights,
-                    BlockWeights<Rows, Digits>& out) noexcept {
-  for (std::size_t group = 0; group < shape.groups(); ++group)
-    quantize_weights<S, Rows, Digits>(weights, scales + group * kBlockTokens, out[group]);
-}
-
-template <class S, Format Code, int Rows, int Digits>
-void value_sums(const CodeShape& shape, const CodedSide& values, const BlockWeights<Rows, Digits>& weights,
-                float* sums) noexcept {
-  const std::size_t padded = padded_dim(shape.dim);
-  for_value_chunks<Code>(shape.dim, [&](ValueChunk chunk) {
-    for (std::size_t lane = 0; lane < chunk.lanes; lane += S::kLanes)
-      value_lanes<S, Code, Rows, Digits>(values.codes + chunk.offset + lane * 4, chunk.lanes * 4, chunk.lanes - lane,
-                                         weights[chunk.first / shape.group], values.offset_scale,
-                                         sums + chunk.first + lane, padded, chunk.lanes);
   });
 }
 
-template <class S, Format Code, int Rows, int Digits>
-void weighted_values(const CodeShape& shape, const CodedSide& values, const float* weights, float* sums) noexcept {
-  BlockWeights<Rows, Digits> integers;
-  quantize_block<S, Rows, Digits>(shape, values.scales, weights, integers);
-  value_sums<S, Code, Rows, Digits>(shape, values, integers, sums);
-}
+// The integer weights of a block: [group][row].
+template <int Rows>
+using BlockWeights = IntegerWeights[kMaxPadded / 32][Rows];
 
-// Whether one of the rows leans on one token.
-template <class S, int Rows>
-bool peaked(const float* weights) noexcept {
-  bool any = false;
-  for (int r = 0; r < Rows; ++r) {
-    typename S::F most(0.0f), sum(0.0f);
-    for (int i = 0; i < kTokenVectors<S>; ++i) {
-      const typename S::F w = S::F::load_unaligned(weights + r * kBlockTokens + i * S::kLanes);
-      most = xsimd::max(most, w);
-      sum += w;
-    }
-    any = any || S::max(most) > kPeaked * S::sum(sum);
-  }
-  return any;
-}
-
-// Two digits take twice the accumulators.
 template <class S, Format Code, int Rows>
-void peaked_values(const CodeShape& shape, const CodedSide& values, const float* weights, float* sums) noexcept {
-  constexpr int at_once = S::kRegisters >= 32 ? Rows : 1;
-  for (int r = 0; r < Rows; r += at_once)
-    weighted_values<S, Code, at_once, 2>(shape, values, weights + r * kBlockTokens, sums + r * padded_dim(shape.dim));
+void quantize_block(const CodeShape& shape, const BlockScales& scales, const float* weights,
+                    BlockWeights<Rows>& out) noexcept {
+  const std::size_t groups = shape.groups();
+  for (std::size_t group = 0; group < groups; ++group) {
+    unroll<Rows>([&](auto r) TQ_INLINE {
+      quantize_weights<S, Code>(weights + r * kBlockTokens, scales.scale[group], out[group][r]);
+    });
+  }
+}
+
+// The chunks of one group of coordinates, from `first` to `end`; all but the last one of a side are whole.
+template <class S, Format Code, int Rows>
+void group_sums(std::size_t first, std::size_t end, const CodedSide& values, const WeightDigits (&weights)[Rows],
+                float* sums, std::size_t padded) noexcept {
+  using Step = ValueStep<S, Code>;
+  constexpr int halves = Code == Format::kTq4 ? 2 : 1;
+  constexpr int at_once = value_vectors_at_once<S>(Rows * halves);
+  constexpr std::size_t chunk_bytes = 16 * kBlockTokens, quad_bytes = 64, second = 16;
+  const std::uint8_t* codes = values.codes + first / Step::kWidth * chunk_bytes;
+  prefetch(values.next + (codes - values.codes), (end - first) / Step::kWidth * chunk_bytes);
+  float* to = sums + first;
+  const auto add = [&](std::size_t lane, auto vectors) TQ_INLINE {
+    value_vectors<S, Code, Rows, vectors, true>(codes + lane * 4, quad_bytes, S::kLanes, weights, to + lane, padded,
+                                                second);
+  };
+  for (; first + Step::kWidth <= end; first += Step::kWidth, codes += chunk_bytes, to += Step::kWidth) {
+    if constexpr (at_once == 2 && S::kLanes == 16) {
+      if (first + 2 * Step::kWidth <= end) {
+        add(0, Constant<2>{});
+        first += Step::kWidth, codes += chunk_bytes, to += Step::kWidth;
+        continue;
+      }
+    }
+    constexpr int vectors = S::kLanes == 16 ? 1 : at_once;
+    for (std::size_t lane = 0; lane < 16; lane += vectors * S::kLanes) add(lane, Constant<vectors>{});
+  }
+  if (first >= end) return;
+  const std::size_t lanes = round_up(halves == 2 ? (end - first + 1) / 2 : end - first, 4);
+  for (std::size_t lane = 0; lane < lanes; lane += S::kLanes) {
+    value_vectors<S, Code, Rows, 1, false>(codes + lane * 4, lanes * 4, lanes - lane, weights, to + lane, padded,
+                                           lanes);
+  }
+}
+
+// The second digits: of all rows at once, or of those that have one.
+template <class S, Format Code, int Rows>
+void low_digit_sums(std::size_t first, std::size_t end, const CodedSide& values, const IntegerWeights* weights,
+                    float* sums, std::size_t padded) noexcept {
+  bool all = true;
+  for (int r = 0; r < Rows; ++r) all = all && weights[r].low_unit != 0;
+  if (all) {
+    WeightDigits low[Rows];
+    for (int r = 0; r < Rows; ++r) low[r] = {weights[r].low, weights[r].low_unit * values.offset_scale};
+    return group_sums<S, Code, Rows>(first, end, values, low, sums, padded);
+  }
+  for (int r = 0; r < Rows; ++r) {
+    if (weights[r].low_unit == 0) continue;
+    const WeightDigits low[1] = {{weights[r].low, weights[r].low_unit * values.offset_scale}};
+    group_sums<S, Code, 1>(first, end, values, low, sums + r * padded, padded);
+  }
+}
+
+template <class S, Format Code, int Rows>
+void value_sums(const CodeShape& shape, const CodedSide& values, const BlockWeights<Rows>& weights,
+                float* sums) noexcept {
+  const std::size_t padded = padded_dim(shape.dim);
+  for (std::size_t first = 0, group = 0; first < shape.dim; first += shape.group, ++group) {
+    const std::size_t end = first + shape.group < shape.dim ? first + shape.group : shape.dim;
+    WeightDigits high[Rows];
+    for (int r = 0; r < Rows; ++r) high[r] = {weights[group][r].high, weights[group][r].unit * values.offset_scale};
+    group_sums<S, Code, Rows>(first, end, values, high, sums, padded);
+    low_digit_sums<S, Code, Rows>(first, end, values, weights[group], sums, padded);
+  }
 }
 
 template <class S, Format Code, int Rows>
 void coded_values_of(const CodeShape& shape, const CodedSide& values, const float* weights, float* sums) noexcept {
-  if (kAlwaysTwoDigits<Code> || peaked<S, Rows>(weights))
-    return peaked_values<S, Code, Rows>(shape, values, weights, sums);
-  weighted_values<S, Code, Rows, 1>(shape, values, weights, sums);
+  BlockScales scales;
+  expand_scales<S>(shape, values.scales, scales);
+  BlockWeights<Rows> integers;
+  quantize_block<S, Code, Rows>(shape, scales, weights, integers);
+  value_sums<S, Code, Rows>(shape, values, integers, sums);
 }
 
 template <class S>
@@ -205,34 +288,6 @@ void coded_values(const CodeShape& shape, const CodedSide& values, const float* 
       coded_values_of<S, Format::kTq8, Rows>(shape, values, w, s);
     });
   }
-}
-
-template <class S, class E, int Rows>
-void row_values_of(RowSource values, std::size_t count, std::size_t dim, const float* weights, float* sums) noexcept {
-  const std::size_t padded = padded_dim(dim);
-  std::size_t j = 0;
-  for (; j + S::kLanes <= dim; j += S::kLanes) {
-    typename S::F sum[Rows];
-    for (int r = 0; r < Rows; ++r) sum[r] = S::F::load_unaligned(sums + r * padded + j);
-    for (std::size_t t = 0; t < count; ++t) {
-      const typename S::F v = E::template load<S>(elements_at<E>(row_at<E>(values, t), j));
-      for (int r = 0; r < Rows; ++r) sum[r] = S::multiply_add(v, typename S::F(weights[r * kBlockTokens + t]), sum[r]);
-    }
-    for (int r = 0; r < Rows; ++r) sum[r].store_unaligned(sums + r * padded + j);
-  }
-  for (; j < dim; ++j)
-    for (std::size_t t = 0; t < count; ++t)
-      for (int r = 0; r < Rows; ++r)
-        sums[r * padded + j] += weights[r * kBlockTokens + t] * read_element<E>(row_at<E>(values, t), j);
-}
-
-template <class S>
-void row_values(RowSource values, std::size_t count, std::size_t dim, const float* weights, std::size_t rows,
-                float* sums) noexcept {
-  with_element(values.element, [&](auto e) {
-    with_rows(rows,
-              [&](auto r) { row_values_of<S, decltype(e), decltype(r)::value>(values, count, dim, weights, sums); });
-  });
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 //   F, I              batches of kLanes floats and of kLanes 32-bit integers; I also serves as a bag of 16-bit or 8-bit lanes
 //   kRegisters        vector registers of the instruction set, for choosing tile sizes
 //   bits, from_bits   reinterpret; round (to nearest even), truncate, to_float convert
+//   nearest           to the nearest integer, even if halfway;  times_power_of_two(v, n): v * 2^n, n a whole number in -126..127
+//   where_not_zero(b, v)   lanes of v where b is not 0, else 0
 //   divide            correctly rounded; xsimd's operator is an estimate on NEON
 //   multiply_add      a * b + c, fused where the hardware does; not for code that must be bit-exact
 //   exchange<D>       lane i <- lane i xor D;  butterfly<D>: lanes (i, i + D) <- (a + b, a - b), exactly rounded

@@ -25,6 +25,9 @@ struct Avx512 {
   static I round(F v) noexcept { return _mm512_cvtps_epi32(v); }
   static I truncate(F v) noexcept { return _mm512_cvttps_epi32(v); }
   static F to_float(I v) noexcept { return _mm512_cvtepi32_ps(v); }
+  static F nearest(F v) noexcept { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static F times_power_of_two(F v, F exponent) noexcept { return _mm512_scalef_ps(v, exponent); }
+  static F where_not_zero(I b, F v) noexcept { return _mm512_maskz_mov_ps(_mm512_test_epi32_mask(b, b), v); }
   static F divide(F a, F b) noexcept { return _mm512_div_ps(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return _mm512_fmadd_ps(a, b, c); }
 

@@ -15,8 +15,8 @@
 // < 12. Softcap multiplies ds_i by its slope 1 - tanh^2.
 //
 // Weights times value scales become integers, relative to the largest of each block of 64 tokens and group of values:
-// 255 steps (127 on AArch64) with dithered rounding, at least 16383 with plain rounding where one token has more than a
-// quarter of the block's weight and for tq8. One step is max_i(w_i s_i) / steps, and an error has the variance step^2 / 6
+// 255 steps (127 on AArch64) with dithered rounding, for tq8 at least 16383 with plain rounding. (tq4 gets that, too, where
+// one token outweighs the others; attention_error_test.cpp tells what it is good for.) One step is max_i(w_i s_i) / steps, and an error has the variance step^2 / 6
 // or step^2 / 12. With codes of 22.319 units per sigma, s_i is |v_i| / 22.319 per sqrt(values), and the independent errors
 // of 64 tokens add up to sqrt(64 / 6) or sqrt(64 / 12) of max_i(w_i |v_i|) / steps per block. Rows whose groups differ in
 // size, or that are not Gaussian, stay within twice that; in a group of a few values the heaviest may be all 3s and the
@@ -163,13 +163,10 @@ constexpr double kTwoDigits = 16383.0;
 double value_weight_error(const Head& head, const Softmax& soft, const tq_layer_options& layer) {
   double sum = 0.0;
   for (std::size_t block = head.coded_begin; block < head.coded_end; block += TQ_BLOCK_TOKENS) {
-    double heaviest = 0.0, largest = 0.0, total = 0.0;
-    for (std::size_t i = block; i < block + TQ_BLOCK_TOKENS; ++i) {
+    double heaviest = 0.0;
+    for (std::size_t i = block; i < block + TQ_BLOCK_TOKENS; ++i)
       heaviest = std::max(heaviest, soft.weights[i] * std::sqrt(head.value_gram[i * head.count + i]));
-      largest = std::max(largest, soft.weights[i]);
-      total += soft.weights[i];
-    }
-    const bool two_digits = layer.value_format == TQ_FORMAT_TQ8 || largest > 0.25 * total;
+    const bool two_digits = layer.value_format == TQ_FORMAT_TQ8;
     const double step = heaviest / (two_digits ? kTwoDigits : kOneDigit);
     sum += step * step * (two_digits ? 64.0 / 12.0 : 64.0 / 6.0);
   }
@@ -281,6 +278,26 @@ Answer attend(const Context& context, const Settings& settings, const std::vecto
       }
   }
   return answer;
+}
+
+std::vector<double> dense(const Tokens& tokens, std::size_t kv_head, const float* query) {
+  const Shape& shape = tokens.shape;
+  std::vector<double> logits(tokens.count()), output(shape.value_dim);
+  double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+  for (std::size_t t = 0; t < logits.size(); ++t) {
+    const float* key = &tokens.keys[t * shape.key_row() + kv_head * shape.key_dim];
+    for (std::size_t j = 0; j < shape.key_dim; ++j)
+      logits[t] += double{query[j]} * double{key[j]} / std::sqrt(static_cast<double>(shape.key_dim));
+    largest = std::max(largest, logits[t]);
+  }
+  for (std::size_t t = 0; t < logits.size(); ++t) {
+    const double weight = std::exp(logits[t] - largest);
+    sum += weight;
+    for (std::size_t j = 0; j < shape.value_dim; ++j)
+      output[j] += weight * double{tokens.values[t * shape.value_row() + kv_head * shape.value_dim + j]};
+  }
+  for (double& value : output) value /= sum;
+  return output;
 }
 
 }  // namespace tq_test::reference

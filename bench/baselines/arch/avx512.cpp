@@ -1,0 +1,5 @@
+#include "../table-inl.hpp"
+
+namespace bench {
+Baselines baselines_avx512() { return all_baselines("avx512"); }
+}  // namespace bench

@@ -1,0 +1,5 @@
+#include "../table-inl.hpp"
+
+namespace bench {
+Baselines baselines_baseline() { return all_baselines("baseline"); }
+}  // namespace bench

@@ -1,0 +1,16 @@
+// All baselines for the instruction set of the including file.
+#pragma once
+
+#include "attention-inl.hpp"
+#include "fwht-inl.hpp"
+#include "limits-inl.hpp"
+
+namespace {
+
+bench::Baselines all_baselines(const char* name) {
+  return {{name, kLanes, panels, decode, prefill},
+          {name, kDotInstruction, read_all, adds, fmas, dots},
+          {naive_fwht, tuned_fwht}};
+}
+
+}  // namespace
