@@ -1,0 +1,5 @@
+import libturboquant as tq
+
+
+def test_version() -> None:
+    assert tq.version() == tq.__version__
