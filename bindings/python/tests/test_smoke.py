@@ -1,5 +1,0 @@
-import libturboquant as tq
-
-
-def test_version() -> None:
-    assert tq.version() == tq.__version__
