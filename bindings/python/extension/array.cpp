@@ -191,6 +191,7 @@ void Array::require_aligned() const {
 }
 
 void Array::require_rows_contiguous() const {
+  if (size() == 0) return;  // steps mean nothing, and NumPy sets them to 0
   require_aligned();
   if (shape_[ndim_ - 1] > 1 && strides_[ndim_ - 1] != item_bytes_) {
     raise_invalid("%s: the last axis is not contiguous (%zd bytes from one element to the next); copy it first", name_,
@@ -199,6 +200,7 @@ void Array::require_rows_contiguous() const {
 }
 
 void Array::require_step(Py_ssize_t step, Py_ssize_t row) const {
+  if (size() == 0) return;
   if (step < row || step % item_bytes_ != 0) {
     raise_invalid("%s: an axis steps by %zd bytes; expected a multiple of %zd, at least a row of %zd (no overlap)",
                   name_, step, item_bytes_, row);
@@ -211,6 +213,7 @@ Strides strides_of(const Array& array, std::size_t heads, std::size_t dim) {
                   dim);
   }
   array.require_rows_contiguous();
+  if (array.size() == 0) return {heads * dim, dim};
   const auto item = static_cast<Py_ssize_t>(array.item_bytes());
   const auto row = static_cast<Py_ssize_t>(dim) * item;
   const Py_ssize_t head = heads > 1 ? array.stride(1) : row;

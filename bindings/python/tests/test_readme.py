@@ -11,7 +11,7 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 
 
 def test_quick_start() -> None:
-    found = re.search(r"<!-- quick start -->\n```python\n(.*?)```\n\n((?:    .*\n)+)", README.read_text(), re.DOTALL)
+    found = re.search(r"<!-- quick start -->\n```python\n((?:.*\n)*?)```\n\n((?:    .*\n)+)", README.read_text())
     assert found
     program, printed = found.groups()
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
