@@ -7,6 +7,7 @@ show them. A real model's own numbers: `turboquant inspect`.
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,8 @@ def numpy_row(
 ) -> tuple[str, ...]:
     """What a program without this library would do. float16 arrays are widened in every call, which NumPy does slowly;
     float32 arrays take twice the memory and show the products alone."""
-    keys, values = (side.astype(dtype) for side in by_head)
+    converted: list[NDArray[Any]] = [side.astype(dtype) for side in by_head]
+    keys, values = converted
     times = time_calls(lambda: numpy_attention(query, keys, values), repeat)
     size = keys.nbytes + values.nbytes
     ratio = 2 / np.dtype(dtype).itemsize
