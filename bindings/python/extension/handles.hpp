@@ -98,5 +98,6 @@ void register_cache(py::module_& module);
 void register_sequence(py::module_& module);
 void register_attend(py::module_& module);
 void register_pool(py::module_& module);
+void register_timing(py::module_& module);
 
 }  // namespace tqpy

@@ -22,6 +22,11 @@ The instruction set in use: "baseline" (SSE2), "avx2", "avx512", "avx512_vnni" o
 Chosen once, at the first call into the library, as the best this CPU has. The environment variable ``TQ_CPU_TARGET``
 caps it; an unknown name there makes every constructor raise `Unsupported`.)";
 
+constexpr const char* kStatusName = R"(status_name(status)
+--
+
+Name of a tq_status, such as "TQ_ERR_BUSY"; "unknown tq_status" for other numbers.)";
+
 }  // namespace
 }  // namespace tqpy
 
@@ -35,10 +40,12 @@ PYBIND11_MODULE(_core, module) {
   module.def("version", &tq_version_string, kVersion);
   module.def("version_number", &tq_version, kVersionNumber);
   module.def("cpu_target", &tq_cpu_target, kCpuTarget);
+  module.def("status_name", &tq_status_name, py::arg("status"), kStatusName);
   register_transform(module);
   register_codec(module);
   register_cache(module);
   register_pool(module);
   register_sequence(module);
   register_attend(module);
+  register_timing(module);
 }

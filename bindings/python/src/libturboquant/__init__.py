@@ -20,6 +20,7 @@ from ._core import (
     attend,
     cpu_target,
     fwht,
+    status_name,
     version,
     version_number,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "attend",
     "cpu_target",
     "fwht",
+    "status_name",
     "version",
     "version_number",
 ]

@@ -69,6 +69,10 @@ class Cache(_core.Cache):
         """The description of every layer."""
         return self._layers * (self.layer_count // len(self._layers))
 
+    def sequence(self) -> _core.Sequence:
+        """A new, empty sequence of tokens: ``Sequence(cache)``."""
+        return _core.Sequence(self)
+
     def stats(self) -> CacheStatistics:
         """What the cache holds and what it costs. May be called at any time from any thread."""
         return CacheStatistics(**self._stats())

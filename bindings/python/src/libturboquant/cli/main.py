@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import libturboquant as tq
 
-from . import info
+from . import bench, demo, info, inspect
 
-COMMANDS = (info,)
+COMMANDS = (info, demo, inspect, bench)
 
 
 def parser() -> argparse.ArgumentParser:
