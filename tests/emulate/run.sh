@@ -82,7 +82,7 @@ done
 mkdir -p "root$source_dir/tests"
 cp -r "$source_dir/tests/golden" "root$source_dir/tests/"
 {
-  printf 'export TQ_CPU_TARGET=%q TQ_TEST_QUICK=1\n' "$target"
+  printf 'export TQ_CPU_TARGET=%q TQ_TEST_QUICK=1 GTEST_COLOR=no\n' "$target"
   env | sed -nE "s/^(GTEST_[A-Z_]+)=([a-zA-Z0-9_.:*-]*)$/export \1='\2'/p"
 } >root/environment
 cp "$system/busybox" root/bin/
