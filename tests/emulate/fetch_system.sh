@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints a folder with what a tiny Linux is made of: vmlinuz, busybox, isolinux.bin, ldlinux.c32. They are taken out of
-# packages of the machine's own distribution (Debian or Ubuntu), once, and kept in the user's cache folder; remove the
-# folder to get newer ones. Exits with 77 if that is not possible here.
+# Prints a folder with what a PC with a tiny Linux is made of: vmlinuz, busybox, isolinux.bin, ldlinux.c32, bios.bin,
+# vgabios.bin. They are taken out of packages of the machine's own distribution (Debian or Ubuntu), once, and kept in
+# the user's cache folder; remove the folder to get newer ones. Exits with 77 if that is not possible here.
 #
 # Nothing is installed: apt gets a state of its own, so this needs no root either.
 set -euo pipefail
@@ -42,7 +42,7 @@ for meta in linux-image-cloud-amd64 linux-image-virtual; do
 done
 [ -n "$kernel" ] || give_up "apt knows no kernel for virtual machines: $(tail -n 1 "$work/log")"
 
-for package in "$kernel" busybox-static isolinux syslinux-common; do
+for package in "$kernel" busybox-static isolinux syslinux-common bochsbios vgabios; do
   (cd "$work/packages" && apt-get "${private[@]}" download -qq "$package" >>"$work/log" 2>&1) ||
     give_up "$package could not be downloaded: $(tail -n 1 "$work/log")"
 done
@@ -61,6 +61,8 @@ take vmlinuz '*/boot/vmlinuz-*'
 take busybox '*/bin/busybox'
 take isolinux.bin '*/isolinux.bin'
 take ldlinux.c32 '*/bios/ldlinux.c32'
+take bios.bin '*/BIOS-bochs-latest'
+take vgabios.bin '*/vgabios/vgabios.bin'
 rm -rf "$system"
 mv "$work/system" "$system"
 printf '%s\n' "$system"

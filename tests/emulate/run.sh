@@ -7,7 +7,7 @@
 #
 # PROGRAM is a program below BUILD_DIR/tests, or the path of any other executable; FILTER is GoogleTest's. Without
 # programs: those that exercise every kernel. They run with TQ_CPU_TARGET=TARGET and TQ_TEST_QUICK=1, and with the
-# variables of that kind that are set here (GTEST_*). Needs bochs with bochs-term, xorriso, cpio.
+# variables of that kind that are set here (GTEST_*). Needs xorriso and cpio, and downloads the rest once.
 #
 # Prints what the programs print, with their exit codes. Exits with 1 if one fails or the machine does not get to its
 # end, with 77 if it cannot be emulated here. TQ_EMULATE_TIMEOUT limits the whole, in seconds (3600). Everything it
@@ -38,11 +38,12 @@ case $target in
   avx512_vnni) model=corei7_icelake_u ;;
   *) die "no CPU model for target '$target': baseline, avx2, avx512, avx512_vnni" ;;
 esac
-for tool in bochs xorriso cpio script; do
+for tool in xorriso cpio; do
   command -v $tool >/dev/null || { echo "run.sh: needs $tool" >&2; exit 77; }
 done
 source_dir=$(sed -n 's/^CMAKE_HOME_DIRECTORY:INTERNAL=//p' "$build/CMakeCache.txt") || die "$build is no build folder"
 system=$("$here/fetch_system.sh")
+bochs=$("$here/fetch_bochs.sh")
 
 work=$build/emulate/$target
 rm -rf "$work"
@@ -69,7 +70,8 @@ for run in "$@"; do
   filter=
   [ "$name" = "$run" ] || filter=${run#*:}
   case $name in
-    */*) file=$(cd "$called_from" && realpath -- "$name" || true) ;;
+    /*) file=$name ;;
+    */*) file=$called_from/$name ;;
     *)
       file=$(find "$build/tests" -type f -name "$name" -perm -u+x | head -n 1)
       [ -s root/probe ] || printf '%s\n' "$name" >root/probe
@@ -98,6 +100,7 @@ chmod +x root/init
 broken=pku,ospke,xsaves,xsavec,fsrm,aperfmperf
 # What takes long and tests nothing of ours: the kernel's self-tests, certificates, tracing.
 slow=load_system_certificate_list,trace_eval_init,init_kprobe_trace,cubictcp_register
+cp "$system/bios.bin" "$system/vgabios.bin" .
 cp "$system/vmlinuz" "$system/isolinux.bin" "$system/ldlinux.c32" cd/
 cat >cd/isolinux.cfg <<CONFIG
 DEFAULT linux
@@ -114,12 +117,6 @@ xorriso -as mkisofs -quiet -o cd.iso -b isolinux.bin -c boot.cat -no-emul-boot -
 sed -e "s/@MODEL@/$model/" -e "s/@IPS@/$ips/" -e "s/@MEMORY@/$memory/g" "$here/bochsrc.in" >bochsrc
 
 # ---- The run --------------------------------------------------------------------------------------------------------
-
-# Debian's Bochs has a debugger, which waits for a command.
-command='exec bochs -q -f bochsrc'
-echo c >debugger
-options=$(bochs --help 2>&1 || true)
-if [[ $options == *' -rc '* ]]; then command+=' -rc debugger'; fi
 
 # show_results: from the serial port to the reader; the exit codes also into the file "results".
 show_results() {
@@ -145,11 +142,10 @@ show_results() {
 
 : >serial.txt
 : >results
-# Bochs wants a terminal for the screen of the PC; `script` is one.
-TERM=linux timeout "${TQ_EMULATE_TIMEOUT:-3600}" script -qec "$command" /dev/null </dev/null >screen.txt 2>&1 &
-bochs=$!
-trap 'kill $bochs 2>/dev/null || true' EXIT
-tail --pid=$bochs -s 0.5 -n +1 -f serial.txt 2>/dev/null | show_results
+timeout "${TQ_EMULATE_TIMEOUT:-3600}" "$bochs" -q -f bochsrc </dev/null >screen.txt 2>&1 &
+machine=$!
+trap 'kill $machine 2>/dev/null || true' EXIT
+tail --pid=$machine -s 0.5 -n +1 -f serial.txt 2>/dev/null | show_results
 
 if ! grep -qx 'all done' results; then
   printf 'run.sh: the emulated machine stopped early; its last words (%s):\n' "$work" >&2
