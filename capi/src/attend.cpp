@@ -42,9 +42,10 @@ class Batch {
         fresh_(cache.allocator(), count),
         cached_(cache.allocator(), count),
         starts_(cache.allocator(), count + 1),
+        merge_starts_(cache.allocator(), count + 1),
         first_segment_(cache.allocator(), count + 1) {
     const auto* at = reinterpret_cast<const char*>(items);
-    first_segment_[0] = starts_[0] = 0;
+    first_segment_[0] = 0;
     for (std::size_t i = 0; i < count; ++i, at += items->struct_size) {
       const auto* item = reinterpret_cast<const tq_attend_item*>(at);
       if (item->struct_size != items->struct_size) {
@@ -55,19 +56,22 @@ class Batch {
     }
     segments_ = Buffer<Segment>(cache.allocator(), first_segment_[count]);
     for (std::size_t i = 0; i < count; ++i) fill_segments(i);
+    cut_work();
   }
 
   void run() {
-    const std::size_t tasks = starts_[jobs_.size()];
-    const auto task = [](void* self, std::size_t index) { static_cast<Batch*>(self)->run_task(index); };
-    if (given_.parallel_for != nullptr) {
-      given_.parallel_for(given_.parallel_user, tasks, task, this);
-    } else if (given_.pool != nullptr) {
-      given_.pool->pool.run(tasks, task, this);
-    } else {
-      for (std::size_t i = 0; i < tasks; ++i) run_task(i);
+    const Stopwatch watch;
+    for_all(starts_[jobs_.size()], [](void* self, std::size_t index) { static_cast<Batch*>(self)->run_task(index); });
+    Counters& counters = cache_.counters();
+    if (const std::size_t merges = merge_starts_[jobs_.size()]; merges != 0) {
+      const Stopwatch merging;
+      for_all(merges, [](void* self, std::size_t index) { static_cast<Batch*>(self)->run_merge(index); });
+      Counters::add(counters.merge_ns, merging.nanoseconds());
     }
     if (failed_.load()) fail(Status::kOutOfMemory, "no memory for scratch space; outputs are incomplete");
+    Counters::add(counters.attend_calls, 1);
+    Counters::add(counters.attend_bytes, bytes_read_);
+    Counters::add(counters.attend_ns, watch.nanoseconds());
   }
 
  private:
@@ -110,7 +114,37 @@ class Batch {
               job.first_position, range.first, tokens.first_held(layer_));
     }
     first_segment_[i + 1] = first_segment_[i] + tokens.count_segments(layer_, range.first, range.end);
-    starts_[i + 1] = starts_[i] + (item.n_query == 0 ? 0 : attend_tasks(options_, job));
+  }
+
+  // Tasks of all items, and memory for those whose context is cut into ranges.
+  void cut_work() {
+    starts_[0] = merge_starts_[0] = 0;
+    std::size_t floats = 0;
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
+      AttendJob& job = jobs_[i];
+      const std::size_t tiles = attend_tiles(options_, job);
+      job.ranges = attend_ranges(options_, job);
+      starts_[i + 1] = starts_[i] + tiles * job.ranges;
+      merge_starts_[i + 1] = merge_starts_[i] + (job.ranges > 1 ? tiles : 0);
+      floats += attend_scratch(options_, job);
+    }
+    partials_ = Buffer<float>(cache_.allocator(), floats);
+    float* next = partials_.data();
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
+      jobs_[i].partials = next;
+      next += attend_scratch(options_, jobs_[i]);
+    }
+  }
+
+  template <class Task>
+  void for_all(std::size_t count, Task task) {
+    if (given_.parallel_for != nullptr) {
+      given_.parallel_for(given_.parallel_user, count, task, this);
+    } else if (given_.pool != nullptr) {
+      given_.pool->pool.run(count, task, this);
+    } else {
+      for (std::size_t i = 0; i < count; ++i) task(this, i);
+    }
   }
 
   // Where the queries stand, and the new tokens if there are any.
@@ -139,14 +173,30 @@ class Batch {
     Segment* out = segments_.data() + first_segment_[i];
     job.segments = out;
     job.segment_count = first_segment_[i + 1] - first_segment_[i];
-    tokens.for_segments(layer_, range.first, range.end, [&](const Segment& segment) { *out++ = segment; });
+    std::size_t bytes = 0;
+    tokens.for_segments(layer_, range.first, range.end, [&](const Segment& segment) {
+      bytes += segment_bytes(segment);
+      *out++ = segment;
+    });
+    bytes_read_ += bytes * attend_tiles(options_, job) / layer_.options().kv_heads;
   }
 
-  void run_task(std::size_t index) noexcept {
-    const std::size_t* begin = starts_.data();
-    const auto i = static_cast<std::size_t>(std::upper_bound(begin, begin + starts_.size(), index) - begin) - 1;
+  std::size_t segment_bytes(const Segment& segment) const {
+    const LayerOptions& layer = layer_.options();
+    if (segment.capacity == 0) return layer_.layout().page_bytes;
+    return segment.count * layer.kv_heads * (layer.keys.dim + layer.values.dim) * 2;
+  }
+
+  void run_task(std::size_t index) noexcept { run_part(starts_, index, run_attend_task); }
+  void run_merge(std::size_t index) noexcept { run_part(merge_starts_, index, run_merge_task); }
+
+  // Runs `part` of the item that task `index` of all belongs to.
+  template <class Part>
+  void run_part(const Buffer<std::size_t>& starts, std::size_t index, Part part) noexcept {
+    const std::size_t* begin = starts.data();
+    const auto i = static_cast<std::size_t>(std::upper_bound(begin, begin + starts.size(), index) - begin) - 1;
     try {
-      run_attend_task(cache_.allocator(), options_, jobs_[i], index - starts_[i]);
+      part(cache_.allocator(), options_, jobs_[i], index - starts[i]);
     } catch (...) {
       failed_.store(true);
     }
@@ -160,8 +210,11 @@ class Batch {
   Buffer<TokenSource> fresh_;          // new tokens of each item, where it has some
   Buffer<const LayerTokens*> cached_;  // of each item
   Buffer<std::size_t> starts_;         // first task of each item
+  Buffer<std::size_t> merge_starts_;   // first merge task of each item
   Buffer<std::size_t> first_segment_;  // of each item
   Buffer<Segment> segments_;
+  Buffer<float> partials_;
+  std::size_t bytes_read_ = 0;
   std::atomic<bool> failed_{false};
 };
 

@@ -107,6 +107,14 @@ tq_cache_statistics statistics_of(const Cache& cache) {
   stats.coded_bytes_16bit = unsigned_count(account.coded_bytes_16bit);
   stats.ratio = stats.bytes_16bit == 0 ? 0.0 : quotient(stats.bytes_16bit, stats.bytes);
   stats.ratio_coded = quotient(stats.coded_bytes_16bit, stats.coded_bytes);
+  const Counters& counters = cache.counters();
+  stats.append_calls = counters.append_calls.load(std::memory_order_relaxed);
+  stats.append_ns = counters.append_ns.load(std::memory_order_relaxed);
+  stats.append_bytes = counters.append_bytes.load(std::memory_order_relaxed);
+  stats.attend_calls = counters.attend_calls.load(std::memory_order_relaxed);
+  stats.attend_ns = counters.attend_ns.load(std::memory_order_relaxed);
+  stats.attend_bytes = counters.attend_bytes.load(std::memory_order_relaxed);
+  stats.merge_ns = counters.merge_ns.load(std::memory_order_relaxed);
   return stats;
 }
 

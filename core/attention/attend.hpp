@@ -38,12 +38,19 @@ struct AttendJob {
   std::size_t first_position;  // of query 0
   HeadRows query, output;
   float* log_sum_exp;  // [n_query][q_heads] or NULL
+  std::size_t ranges;  // attend_ranges
+  float* partials;     // attend_scratch floats if there are several ranges
 };
 
-// Work is cut into tasks of one kv head and up to kTaskRows query rows (a row is a query of one query head).
+// Work is cut into tiles of one kv head and up to kTaskRows query rows (a row is a query of one query head), and each
+// tile into ranges of the context. Tasks are attend_tiles * ranges; where ranges > 1, attend_tiles merge tasks follow
+// when all of them are done.
 inline constexpr std::size_t kTaskRows = 32;
 
-std::size_t attend_tasks(const AttendOptions& options, const AttendJob& job);
+std::size_t attend_tiles(const AttendOptions& options, const AttendJob& job);
+std::size_t attend_ranges(const AttendOptions& options, const AttendJob& job);
+std::size_t attend_scratch(const AttendOptions& options, const AttendJob& job);
 void run_attend_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t task);
+void run_merge_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t tile);
 
 }  // namespace tq

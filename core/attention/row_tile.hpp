@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "../codec/layer.hpp"
@@ -52,7 +53,38 @@ class RowTile {
     kernels().scale_floats(rotated_sums(row), value_padded_, factor);
   }
 
+  // What one row leaves behind when a range of the context is done: maximum, sum, both sums of values.
+  static std::size_t row_floats(const Layer& layer) { return 2 + 2 * padded_dim(layer.options().values.dim); }
+
+  void save(float* to) {
+    for (std::size_t row = 0; row < rows_; ++row) {
+      *to++ = maximum(row);
+      *to++ = sum(row);
+      to = std::copy_n(exact_sums(row), value_padded_, to);
+      to = std::copy_n(rotated_sums(row), value_padded_, to);
+    }
+  }
+
+  // Adds what another tile of the same rows saved: flash-decoding's merge, by reference and sum.
+  void merge(const float* from) {
+    for (std::size_t row = 0; row < rows_; ++row, from += 2 + 2 * value_padded_) {
+      const float nothing = -std::numeric_limits<float>::infinity();
+      if (from[0] == nothing) continue;
+      const float before = maximum(row), after = std::max(before, from[0]), change = std::exp2(from[0] - after);
+      const float own = before == nothing ? 0.0f : std::exp2(before - after);
+      rescale(row, own);
+      maximum(row) = after;
+      sum(row) = sum(row) * own + from[1] * change;
+      add_scaled(exact_sums(row), from + 2, change);
+      add_scaled(rotated_sums(row), from + 2 + value_padded_, change);
+    }
+  }
+
  private:
+  void add_scaled(float* to, const float* from, float factor) const {
+    for (std::size_t i = 0; i < value_padded_; ++i) to[i] += from[i] * factor;
+  }
+
   std::size_t rows_, key_padded_, value_padded_, groups_;
   Buffer<float> floats_;
   Buffer<std::int32_t> integers_;

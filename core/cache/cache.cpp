@@ -39,13 +39,20 @@ Cache::~Cache() {
 }
 
 void Cache::append(std::uint64_t id, std::size_t layer, const TokenSource& source) {
+  const Stopwatch watch;
   Sequence& sequence = table_.begin_write(id);
   const Writer writer(sequence);
   LayerTokens& tokens = sequence.layer(layer);
   if (source.count > SIZE_MAX / 2 - tokens.length())
     invalid("count: %zu more tokens after %zu are more than a sequence can hold", source.count, tokens.length());
   check_tokens(this->layer(layer), source, tokens.element_for(this->layer(layer), source.element));
-  if (source.count != 0) tokens.append(account_, this->layer(layer), source);
+  if (source.count == 0) return;
+  tokens.append(account_, this->layer(layer), source);
+  const LayerOptions& options = this->layer(layer).options();
+  Counters::add(counters_.append_calls, 1);
+  Counters::add(counters_.append_bytes, source.count * options.kv_heads * (options.keys.dim + options.values.dim) *
+                                            element_bytes(source.element));
+  Counters::add(counters_.append_ns, watch.nanoseconds());
 }
 
 void Cache::truncate(std::uint64_t id, std::size_t length) {

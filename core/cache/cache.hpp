@@ -1,6 +1,7 @@
 // The cache: layers, sequences, bytes. Thread contract: see turboquant.h.
 #pragma once
 
+#include "counters.hpp"
 #include "sequence_table.hpp"
 
 namespace tq {
@@ -15,6 +16,7 @@ class Cache {
 
   const Allocator& allocator() const { return account_.allocator(); }
   const Account& account() const { return account_; }
+  Counters& counters() const { return counters_; }
   std::size_t layer_count() const { return layer_count_; }
   const Layer& layer(std::size_t i) const { return *layers_[i % given_]; }  // given_ is 1 or layer_count_
   std::uint32_t sequences() const { return table_.size(); }
@@ -30,6 +32,7 @@ class Cache {
 
  private:
   Account account_;
+  mutable Counters counters_;  // attention counts, too, and leaves the cache as it is
   std::size_t layer_count_;
   std::size_t given_;
   Buffer<Layer*> layers_;

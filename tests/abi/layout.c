@@ -87,7 +87,7 @@ AT(tq_kv_out, key_head_stride, 32);
 AT(tq_kv_out, value_token_stride, 40);
 AT(tq_kv_out, value_head_stride, 48);
 
-SIZE(tq_cache_statistics, 128);
+SIZE(tq_cache_statistics, 184);
 AT(tq_cache_statistics, struct_size, 0);
 AT(tq_cache_statistics, sequences, 4);
 AT(tq_cache_statistics, tokens, 8);
@@ -105,6 +105,13 @@ AT(tq_cache_statistics, bytes_16bit, 96);
 AT(tq_cache_statistics, coded_bytes_16bit, 104);
 AT(tq_cache_statistics, ratio, 112);
 AT(tq_cache_statistics, ratio_coded, 120);
+AT(tq_cache_statistics, append_calls, 128);
+AT(tq_cache_statistics, append_ns, 136);
+AT(tq_cache_statistics, append_bytes, 144);
+AT(tq_cache_statistics, attend_calls, 152);
+AT(tq_cache_statistics, attend_ns, 160);
+AT(tq_cache_statistics, attend_bytes, 168);
+AT(tq_cache_statistics, merge_ns, 176);
 
 SIZE(tq_attend_options, 64);
 AT(tq_attend_options, struct_size, 0);

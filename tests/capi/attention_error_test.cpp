@@ -13,25 +13,6 @@ namespace {
 constexpr Shape kShape{4, 128, 128};
 constexpr std::size_t kCount = 2048 + 4;  // 32 coded blocks behind the exact sinks
 
-// Softmax attention of one query over all rows of a kv head, in f64.
-std::vector<double> dense(const Tokens& tokens, std::size_t head, const float* query) {
-  const std::size_t dim = kShape.key_dim, row = kShape.key_row();
-  std::vector<double> logits(tokens.count()), output(dim);
-  double largest = -1e300, sum = 0;
-  for (std::size_t t = 0; t < logits.size(); ++t) {
-    for (std::size_t j = 0; j < dim; ++j)
-      logits[t] += double{query[j]} * double{tokens.keys[t * row + head * dim + j]} / std::sqrt(double(dim));
-    largest = std::max(largest, logits[t]);
-  }
-  for (std::size_t t = 0; t < logits.size(); ++t) {
-    const double weight = std::exp(logits[t] - largest);
-    sum += weight;
-    for (std::size_t j = 0; j < dim; ++j) output[j] += weight * double{tokens.values[t * row + head * dim + j]};
-  }
-  for (double& value : output) value /= sum;
-  return output;
-}
-
 double distance2(const std::vector<double>& a, const std::vector<double>& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
@@ -85,9 +66,9 @@ double added_error(const Case& c) {
   for (std::size_t h = 0; h < kShape.kv_heads; ++h) {
     const float* q = &query[h * kShape.key_dim];
     const auto from = output.begin() + static_cast<std::ptrdiff_t>(h * kShape.value_dim);
-    const std::vector<double> ours(from, from + kShape.value_dim), on_codes = dense(decoded, h, q);
+    const std::vector<double> ours(from, from + kShape.value_dim), on_codes = reference::dense(decoded, h, q);
     added += distance2(ours, on_codes);
-    codes += distance2(on_codes, dense(tokens, h, q));
+    codes += distance2(on_codes, reference::dense(tokens, h, q));
   }
   return added / codes;
 }

@@ -93,7 +93,7 @@ struct Snapshot {
 
 Snapshot snapshot(const Cache& cache, const std::vector<tq_sequence>& sequences, std::uint32_t layers = 1);
 
-// Peak bytes may have risen on the way to an error; all else must be equal.
+// Peak bytes may have risen on the way to an error, and attention is counted; all else must be equal.
 testing::AssertionResult same(const Snapshot& before, const Snapshot& after);
 
 // Checks status, and that the message names the argument and (unless empty) the value that was refused.

@@ -280,4 +280,24 @@ Answer attend(const Context& context, const Settings& settings, const std::vecto
   return answer;
 }
 
+std::vector<double> dense(const Tokens& tokens, std::size_t kv_head, const float* query) {
+  const Shape& shape = tokens.shape;
+  std::vector<double> logits(tokens.count()), output(shape.value_dim);
+  double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+  for (std::size_t t = 0; t < logits.size(); ++t) {
+    const float* key = &tokens.keys[t * shape.key_row() + kv_head * shape.key_dim];
+    for (std::size_t j = 0; j < shape.key_dim; ++j)
+      logits[t] += double{query[j]} * double{key[j]} / std::sqrt(static_cast<double>(shape.key_dim));
+    largest = std::max(largest, logits[t]);
+  }
+  for (std::size_t t = 0; t < logits.size(); ++t) {
+    const double weight = std::exp(logits[t] - largest);
+    sum += weight;
+    for (std::size_t j = 0; j < shape.value_dim; ++j)
+      output[j] += weight * double{tokens.values[t * shape.value_row() + kv_head * shape.value_dim + j]};
+  }
+  for (double& value : output) value /= sum;
+  return output;
+}
+
 }  // namespace tq_test::reference

@@ -44,4 +44,7 @@ struct Answer {
 Answer attend(const Context& context, const Settings& settings, const std::vector<float>& queries,
               std::ptrdiff_t first_position);
 
+// Only the output: softmax(query . K / sqrt(key_dim)) V of one query over all rows of a kv head. For long contexts.
+std::vector<double> dense(const Tokens& tokens, std::size_t kv_head, const float* query);
+
 }  // namespace tq_test::reference

@@ -296,7 +296,15 @@ typedef struct tq_cache_statistics {
   uint64_t coded_bytes_16bit; /* what `coded_tokens` would take */
   double ratio;               /* bytes_16bit / bytes: the whole cache. 0 if empty */
   double ratio_coded;         /* coded_bytes_16bit / coded_bytes: complete blocks only. 0 if there are none */
-} tq_cache_statistics;        /* since 0.1 */
+  /* Successful calls since tq_cache_create, summed over threads and sequences; times are wall-clock nanoseconds. */
+  uint64_t append_calls;
+  uint64_t append_ns;    /* in tq_cache_append: checking, copying, and encoding complete blocks */
+  uint64_t append_bytes; /* of keys and values given to it */
+  uint64_t attend_calls;
+  uint64_t attend_ns;    /* in tq_attend, merging included */
+  uint64_t attend_bytes; /* of the cache that it had to read: coded blocks and exact tokens, once per query tile */
+  uint64_t merge_ns;     /* of attend_ns: putting ranges of long contexts together */
+} tq_cache_statistics;   /* since 0.1 */
 
 TQ_API void tq_cache_statistics_init(tq_cache_statistics* stats, uint32_t struct_size);
 

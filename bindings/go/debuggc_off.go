@@ -1,0 +1,9 @@
+//go:build cgo && !tqdebuggc
+
+package turboquant
+
+import "unsafe"
+
+func debugCreated(unsafe.Pointer)   {}
+func debugDestroyed(unsafe.Pointer) {}
+func debugCollect(unsafe.Pointer)   {}

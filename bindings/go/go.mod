@@ -1,0 +1,3 @@
+module github.com/libturboquant/libturboquant/bindings/go
+
+go 1.24
