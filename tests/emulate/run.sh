@@ -29,7 +29,8 @@ die() {
 build=$(cd "$1" && pwd) || die "no folder '$1'"
 target=$2
 shift 2
-[ $# -gt 0 ] || set -- core_kernels core_pages capi_codec capi_golden capi_attention capi_cache
+[ $# -gt 0 ] || set -- core_kernels core_pages capi_codec capi_golden capi_attention \
+  'capi_cache:CacheAppend.HandlesEveryPairOfFormats:CacheHistory.*:CacheRead.*'
 
 case $target in
   baseline) model=core2_penryn_t9600 ;;
