@@ -145,6 +145,21 @@ func TestStatsCountTokensAndBytes(t *testing.T) {
 	}
 }
 
+func TestStatsCountCalls(t *testing.T) {
+	cache := newCache(t, attendLayer)
+	sequence := newSequence(t, cache)
+	must(t, sequence.Append(0, tokens(attendLayer, 100, 1)))
+	must(t, sequence.Append(0, tokens(attendLayer, 20, 1)))
+	must(t, sequence.Attend(turboquant.AttendOptions{QHeads: qHeads}, newItem(sequence, 1, 1, false)))
+	stats := value[turboquant.Stats](t)(cache.Stats())
+	if stats.AppendCalls != 2 || stats.AppendBytes != 120*2*2*64*4 || stats.AppendTime <= 0 {
+		t.Errorf("%+v", stats)
+	}
+	if stats.AttendCalls != 1 || stats.AttendBytes == 0 || stats.AttendTime <= 0 || stats.MergeTime > stats.AttendTime {
+		t.Errorf("%+v", stats)
+	}
+}
+
 func TestByteBudget(t *testing.T) {
 	layer := turboquant.NewLayerOptions(1, 64)
 	options := turboquant.NewCacheOptions(1, layer)

@@ -5,6 +5,8 @@ package turboquant
 // #include "bridge.h"
 import "C"
 
+import "time"
+
 // Stats is what a cache holds and what it costs, see tq_cache_statistics in turboquant.h. Blocks shared by forks count
 // once.
 type Stats struct {
@@ -24,6 +26,15 @@ type Stats struct {
 	CodedBytes16Bit uint64  // what CodedTokens would take
 	Ratio           float64 // Bytes16Bit / Bytes: the whole cache. 0 if empty
 	RatioCoded      float64 // CodedBytes16Bit / CodedBytes: complete blocks only. 0 if there are none
+
+	// Successful calls since the cache was made, summed over goroutines and sequences.
+	AppendCalls uint64
+	AppendTime  time.Duration // checking, copying, and encoding complete blocks
+	AppendBytes uint64        // of keys and values given
+	AttendCalls uint64
+	AttendTime  time.Duration // merging included
+	AttendBytes uint64        // of the cache that had to be read: coded blocks and exact tokens, once per query tile
+	MergeTime   time.Duration // of AttendTime: putting ranges of long contexts together
 }
 
 // Stats may be called at any time; the numbers are those of one moment only if nobody writes meanwhile.
@@ -56,5 +67,12 @@ func (c *Cache) Stats() (Stats, error) {
 		CodedBytes16Bit: uint64(s.coded_bytes_16bit),
 		Ratio:           float64(s.ratio),
 		RatioCoded:      float64(s.ratio_coded),
+		AppendCalls:     uint64(s.append_calls),
+		AppendTime:      time.Duration(s.append_ns),
+		AppendBytes:     uint64(s.append_bytes),
+		AttendCalls:     uint64(s.attend_calls),
+		AttendTime:      time.Duration(s.attend_ns),
+		AttendBytes:     uint64(s.attend_bytes),
+		MergeTime:       time.Duration(s.merge_ns),
 	}, nil
 }
