@@ -48,24 +48,24 @@ bochs=$("$here/fetch_bochs.sh")
 
 work=$build/emulate/$target
 rm -rf "$work"
-mkdir -p "$work"/root/{bin,dev,proc,tmp,programs} "$work/cd"
+mkdir -p "$work"/initramfs/{bin,dev,proc,tmp,programs} "$work/cd"
 cd "$work"
 
 # ---- The initramfs --------------------------------------------------------------------------------------------------
 
 # add_program FILE: as /programs/NAME, with the shared libraries it needs where they are here.
 add_program() {
-  local copy=root/programs/${1##*/}
+  local copy=initramfs/programs/${1##*/}
   [ ! -e "$copy" ] || return 0
   cp "$1" "$copy"
   strip "$copy" 2>/dev/null || true # smaller: every byte is read through an emulated CD drive
   local library
   for library in $(ldd "$1" 2>/dev/null | grep -oE '/[^ ]+'); do
-    [ -e "root$library" ] || cp -L --parents "$library" root
+    [ -e "initramfs$library" ] || cp -L --parents "$library" initramfs
   done
 }
 
-: >root/probe
+: >initramfs/probe
 for run in "$@"; do
   name=${run%%:*}
   filter=
@@ -75,23 +75,23 @@ for run in "$@"; do
     */*) file=$called_from/$name ;;
     *)
       file=$(find "$build/tests" -type f -name "$name" -perm -u+x | head -n 1)
-      [ -s root/probe ] || printf '%s\n' "$name" >root/probe
+      [ -s initramfs/probe ] || printf '%s\n' "$name" >initramfs/probe
       ;;
   esac
   [ -f "$file" ] || die "no program '$name'"
   add_program "$file"
-  printf '%s\t%s\n' "${file##*/}" "$filter" >>root/runs
+  printf '%s\t%s\n' "${file##*/}" "$filter" >>initramfs/runs
 done
-mkdir -p "root$source_dir/tests"
-cp -r "$source_dir/tests/golden" "root$source_dir/tests/"
+mkdir -p "initramfs$source_dir/tests"
+cp -r "$source_dir/tests/golden" "initramfs$source_dir/tests/"
 {
   printf 'export TQ_CPU_TARGET=%q TQ_TEST_QUICK=1 GTEST_COLOR=no\n' "$target"
   env | sed -nE "s/^(GTEST_[A-Z_]+)=([a-zA-Z0-9_.:*-]*)$/export \1='\2'/p"
-} >root/environment
-cp "$system/busybox" root/bin/
-cp "$here/init.sh" root/init
-chmod +x root/init
-(cd root && find . | cpio -o -H newc --quiet) >cd/initrd
+} >initramfs/environment
+cp "$system/busybox" initramfs/bin/
+cp "$here/init.sh" initramfs/init
+chmod +x initramfs/init
+(cd initramfs && find . | cpio -o -H newc --quiet) >cd/initrd
 
 # ---- The CD ---------------------------------------------------------------------------------------------------------
 
