@@ -192,7 +192,20 @@ test_rust() {
   [ $status -eq 0 ] || die "tests of bindings/rust failed"
 }
 
-core_suites=(release aarch64 asan tsan xsimd reference go rust)
+test_python() {
+  need_build_tools
+  need_python
+  install_needs
+  use_cmake
+  step "bindings/python"
+  local status=0
+  rm -f "$root/build/python.xml"
+  "$root/bindings/python/test.sh" || status=$?
+  [ ! -e "$root/build/python.xml" ] || count_results "$root/build/python.xml"
+  [ $status -eq 0 ] || die "tests of bindings/python failed"
+}
+
+core_suites=(release aarch64 asan tsan xsimd reference python go rust)
 more_suites=(dev baseline clang avx512-emulated)
 
 run_tests() {
