@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
-from golden_inputs import tensor
-from golden_text import digest
 
 import libturboquant as tq
+from golden_inputs import tensor
+from golden_text import digest
 from support import F32, Anything, bfloat16_bits
 
 __all__ = ["LAYER_FLAGS", "array_of", "bits_argument", "digest", "hex_of", "layer_options", "run_steps", "tensor"]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden import array_of, bits_argument, digest, hex_of, run_steps, tensor, tokens_of
 
 import libturboquant as tq
+from golden import array_of, bits_argument, digest, hex_of, run_steps, tensor, tokens_of
 from support import golden_cases
 
 CODEC_FILES = ("codec_tq4.json", "codec_tq8.json", "codec_16bit.json", "codec_hard.json")

@@ -108,8 +108,6 @@ def test_closing_a_cache_closes_its_sequences(cache: tq.Cache) -> None:
         with pytest.raises(tq.InvalidArgument, match="the cache is closed"):
             call()
     sequence.close()
-    del sequence
-    gc.collect()
 
 
 def test_closing_a_codec_and_a_pool(sequence: tq.Sequence) -> None:
