@@ -102,6 +102,9 @@ void LayerTokens::append(Account& account, const Layer& layer, const TokenSource
   const Element element = element_for(layer, source.element);
   Plan plan(*this, account, layer, length);
 
+  // Whole blocks that need no 16-bit copy, neither to be rounded nor to be kept.
+  const bool straight = layer.options().recent_blocks == 0 && source.element == element;
+
   // From here on nothing fails. Rows are written behind the tokens that others may see.
   std::size_t done = 0, next_coded = 0, front = 0;  // front: how many of plan.recent have been coded
   const auto position = [&] { return length_ + done; };
@@ -112,6 +115,13 @@ void LayerTokens::append(Account& account, const Layer& layer, const TokenSource
   }
   while (done < source.count) {
     const std::size_t block = (position() - sinks) / kBlockTokens, row = (position() - sinks) % kBlockTokens;
+    if (straight && row == 0 && source.count - done >= kBlockTokens) {
+      const PageRef& code = plan.coded[next_coded++];
+      layer.encode_page(source, done, code.data(), plan.scratch);
+      code.set_tokens(kBlockTokens);
+      done += kBlockTokens;
+      continue;
+    }
     if (row == 0) {
       plan.recent.push_back(std::move(plan.fresh.back()));
       plan.fresh.pop_back();
@@ -126,7 +136,7 @@ void LayerTokens::append(Account& account, const Layer& layer, const TokenSource
 
     PageRef oldest = std::move(plan.recent[front++]);
     const PageRef& code = plan.coded[next_coded++];
-    layer.encode_page(oldest.data(), element, code.data(), plan.scratch);
+    layer.encode_page(layer.exact_tokens(oldest.data(), element), 0, code.data(), plan.scratch);
     code.set_tokens(kBlockTokens);
     if (coded_.size() + next_coded - 1 >= plan.first_new_block) {
       oldest.set_tokens(0);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "input_check.hpp"
+#include "tokens.hpp"
 
 namespace tq {
 namespace {
@@ -44,11 +45,13 @@ PageLayout make_layout(const Layer& layer) {
 // The rows of an exact page of which 64-token blocks of a 16-bit format are made.
 void copy_rows(RowSource source, std::size_t dim, std::uint8_t* stored, Format format, float* scratch) {
   const RowTarget target{stored, exact_element(format), dim};
-  if (source.element == target.element) {
-    std::memcpy(stored, source.data, kBlockTokens * dim * 2);
-    return;
+  for (std::size_t t = 0; t < kBlockTokens; ++t) {
+    if (source.element == target.element) {
+      std::memcpy(stored + t * dim * 2, row_from(source, t).data, dim * 2);
+    } else {
+      convert_row(source, t, dim, row_from(target, t), scratch);
+    }
   }
-  for (std::size_t t = 0; t < kBlockTokens; ++t) convert_row(source, t, dim, row_from(target, t), scratch);
 }
 
 struct TileRange {
@@ -76,11 +79,9 @@ std::size_t Layer::token_bytes() const {
   return std::size_t{2} * options_.kv_heads * (options_.keys.dim + options_.values.dim);
 }
 
-void Layer::encode_head(const std::uint8_t* exact, Element element, std::uint8_t* page, std::size_t head,
+void Layer::encode_head(RowSource keys, RowSource values, std::uint8_t* page, std::size_t head,
                         CoderScratch& scratch) const {
   const HeadBlock<std::uint8_t> out = this->head(page, head);
-  const RowSource keys{exact_keys(exact, kBlockTokens, head), element, options_.keys.dim};
-  const RowSource values{exact_values(exact, kBlockTokens, head), element, options_.values.dim};
   HeadHeader header{0, 0, 0, 0.0f};
   if (keys_coded()) {
     const float* mean = nullptr;
@@ -101,9 +102,23 @@ void Layer::encode_head(const std::uint8_t* exact, Element element, std::uint8_t
   if (layout_.header_bytes != 0) std::memcpy(out.header, &header, sizeof header);
 }
 
-void Layer::encode_page(const std::uint8_t* exact, Element element, std::uint8_t* page, CoderScratch& scratch) const {
+void Layer::encode_page(const TokenSource& source, std::size_t first, std::uint8_t* page, CoderScratch& scratch) const {
   std::memset(page, 0, layout_.header_bytes);
-  for (std::size_t head = 0; head < options_.kv_heads; ++head) encode_head(exact, element, page, head, scratch);
+  for (std::size_t head = 0; head < options_.kv_heads; ++head)
+    encode_head(source.key_rows(first, head), source.value_rows(first, head), page, head, scratch);
+}
+
+TokenSource Layer::exact_tokens(const std::uint8_t* page, Element element) const {
+  const std::size_t key_dim = options_.keys.dim, value_dim = options_.values.dim;
+  const std::size_t head_stride = kBlockTokens * (key_dim + value_dim);
+  return {element,
+          kBlockTokens,
+          exact_keys(page, kBlockTokens, 0),
+          exact_values(page, kBlockTokens, 0),
+          key_dim,
+          head_stride,
+          value_dim,
+          head_stride};
 }
 
 void Layer::decode_head(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count,

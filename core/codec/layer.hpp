@@ -54,6 +54,8 @@ struct HeadBlock {
   Byte* values;
 };
 
+struct TokenSource;
+
 class Layer {
  public:
   Layer(const Allocator& allocator, const LayerOptions& options);
@@ -90,16 +92,18 @@ class Layer {
     return exact_keys(page, capacity, head) + capacity * 2 * options_.keys.dim;
   }
 
-  // Codes the 64 tokens of an exact page.
-  void encode_page(const std::uint8_t* exact, Element element, std::uint8_t* page, CoderScratch& scratch) const;
+  // The 64 tokens of an exact page that has room for so many.
+  TokenSource exact_tokens(const std::uint8_t* page, Element element) const;
+
+  // Codes the tokens first .. first + 63.
+  void encode_page(const TokenSource& source, std::size_t first, std::uint8_t* page, CoderScratch& scratch) const;
 
   // Decodes tokens first .. first + count - 1 of one head of a coded page; a target with data NULL is left out.
   void decode_head(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count, RowTarget keys,
                    RowTarget values, CoderScratch& scratch) const;
 
  private:
-  void encode_head(const std::uint8_t* exact, Element element, std::uint8_t* page, std::size_t head,
-                   CoderScratch& scratch) const;
+  void encode_head(RowSource keys, RowSource values, std::uint8_t* page, std::size_t head, CoderScratch& scratch) const;
 
   LayerOptions options_;
   SideCoder keys_, values_;

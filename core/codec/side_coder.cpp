@@ -1,11 +1,21 @@
 #include "side_coder.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
 namespace tq {
 namespace {
+
+// docs/format.md section 3.2: (1 + low nibble / 16) * 2^(high nibble + offset), and 0 for the byte 0.
+float scale_from(std::uint8_t byte, int offset) {
+  if (byte == 0) return 0.0f;
+  const int exponent = (byte >> 4) + offset;
+  const auto fraction = static_cast<std::uint32_t>(byte & 15);
+  if (exponent < -126 || exponent > 127) return std::ldexp(1.0f + static_cast<float>(fraction) / 16.0f, exponent);
+  return std::bit_cast<float>(static_cast<std::uint32_t>(exponent + 127) << 23 | fraction << 19);
+}
 
 std::int32_t offset_for(std::int32_t largest_index) {
   if (largest_index == kZeroIndex) return 0;
@@ -107,9 +117,7 @@ void SideCoder::decode_tile(const std::uint8_t* codes, const std::uint8_t* scale
   (layout == CodeLayout::kKeys ? kernels().unpack_keys : kernels().unpack_values)(shape_, codes, first, granules);
   for (std::size_t group = 0; group < shape_.groups(); ++group) {
     for (std::size_t token = 0; token < kTile; ++token) {
-      const std::uint8_t byte = scales[group * kBlockTokens + first + token];
-      const float fraction = 1.0f + static_cast<float>(byte & 15) / 16.0f;
-      scratch.scales[group * kTile + token] = byte == 0 ? 0.0f : std::ldexp(fraction, (byte >> 4) + offsets[token]);
+      scratch.scales[group * kTile + token] = scale_from(scales[group * kBlockTokens + first + token], offsets[token]);
     }
   }
   kernels().decode_tile(shape_, granules, scratch.scales.data(), scratch.rows.data());

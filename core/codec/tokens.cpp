@@ -23,13 +23,19 @@ Void* element_at(Void* data, Element element, std::size_t index) {
           limit == kMaxF16 ? "of f16 (exact_dtype = TQ_BF16 holds more)" : "that can be kept here");
 }
 
-void check_rows(const char* name, RowSource (TokenSource::*rows)(std::size_t, std::size_t) const, std::size_t dim,
-                std::size_t heads, const TokenSource& source, float limit) {
+using RowsOf = RowSource (TokenSource::*)(std::size_t token, std::size_t head) const;
+
+void check_rows(const char* name, RowsOf rows, std::size_t dim, std::size_t heads, const TokenSource& source,
+                float limit) {
+  const auto start = [&](std::size_t head) { return static_cast<const char*>((source.*rows)(0, head).data); };
+  const bool adjacent = heads > 1 && source.count > 0 &&
+                        start(1) - start(0) == static_cast<std::ptrdiff_t>(dim * element_bytes(source.element));
+  const std::size_t run = adjacent ? heads : 1;  // heads that are checked at once
   for (std::size_t token = 0; token < source.count; ++token) {
-    for (std::size_t head = 0; head < heads; ++head) {
+    for (std::size_t head = 0; head < heads; head += run) {
       const RowSource row = (source.*rows)(token, head);
-      const std::size_t bad = find_invalid_in_row(row, 0, dim, limit);
-      if (bad < dim) refuse_token(name, token, head, bad, value_at(row, 0, bad), limit);
+      const std::size_t bad = find_invalid_in_row(row, 0, run * dim, limit);
+      if (bad < run * dim) refuse_token(name, token, head + bad / dim, bad % dim, value_at(row, 0, bad), limit);
     }
   }
 }

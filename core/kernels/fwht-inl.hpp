@@ -34,43 +34,62 @@ inline constexpr int kRunRegisters = N <= S::kLanes                      ? 1
                                      : N / S::kLanes < S::kRegisters / 2 ? N / S::kLanes
                                                                          : S::kRegisters / 2;
 
+// What the last stage does to its results, of which the first is element i.
+struct Unscaled {
+  template <class F>
+  F operator()(F v, std::size_t /*i*/) const noexcept {
+    return v;
+  }
+};
+struct Scaled {
+  float factor;
+  template <class F>
+  F operator()(F v, std::size_t /*i*/) const noexcept {
+    return v * F(factor);
+  }
+};
+
 // The first stages, of all sizes below kRunRegisters vectors, of one run. load(i) gives the vector at element i.
-template <class S, int N, class Load>
-void fwht_first(float* x, std::size_t at, Load load) noexcept {
+template <class S, int N, class Load, class Finish>
+void fwht_first(float* x, std::size_t at, Load load, Finish finish) noexcept {
   constexpr int count = kRunRegisters<S, N>;
   typename S::F v[count];
   for (int i = 0; i < count; ++i) v[i] = fwht_in_register<S, N>(load(at + i * S::kLanes));
   fwht_between<S, count>(v);
-  for (int i = 0; i < count; ++i) v[i].store_unaligned(x + at + i * S::kLanes);
+  for (int i = 0; i < count; ++i) finish(v[i], at + i * S::kLanes).store_unaligned(x + at + i * S::kLanes);
 }
 
-// Stages of strides `Stride`, 2 * Stride, .. N / 2 over a run in memory, up to eight vectors at a time.
-template <class S, int N, int Stride>
-void fwht_rest(float* x) noexcept {
+// Stages of strides `Stride`, 2 * Stride, .. N / 2 over the run at x + `run`, up to eight vectors at a time.
+template <class S, int N, int Stride, class Finish>
+void fwht_rest(float* x, std::size_t run, Finish finish) noexcept {
   if constexpr (Stride < N) {
     constexpr int count = N / Stride < 8 ? N / Stride : 8;
-    for (int base = 0; base < N; base += count * Stride) {
-      for (int j = base; j < base + Stride; j += S::kLanes) {
+    constexpr bool last = Stride * count == N;
+    for (std::size_t base = run; base < run + N; base += count * Stride) {
+      for (std::size_t j = base; j < base + Stride; j += S::kLanes) {
         typename S::F v[count];
         for (int i = 0; i < count; ++i) v[i] = S::F::load_unaligned(x + j + i * Stride);
         fwht_between<S, count>(v);
-        for (int i = 0; i < count; ++i) v[i].store_unaligned(x + j + i * Stride);
+        for (int i = 0; i < count; ++i) {
+          if constexpr (last) v[i] = finish(v[i], j + i * Stride);
+          v[i].store_unaligned(x + j + i * Stride);
+        }
       }
     }
-    fwht_rest<S, N, Stride * count>(x);
+    fwht_rest<S, N, Stride * count>(x, run, finish);
   }
 }
 
 // All runs of N among `total` floats. Needs total to be a multiple of max(N, kLanes).
-template <class S, int N, class Load>
-void fwht_runs(float* x, std::size_t total, Load load) noexcept {
+template <class S, int N, class Load, class Finish = Unscaled>
+void fwht_runs(float* x, std::size_t total, Load load, Finish finish = {}) noexcept {
   constexpr std::size_t step = kRunRegisters<S, N> * S::kLanes;
   if constexpr (N <= static_cast<int>(step)) {
-    for (std::size_t at = 0; at < total; at += step) fwht_first<S, N>(x, at, load);
+    for (std::size_t at = 0; at < total; at += step) fwht_first<S, N>(x, at, load, finish);
   } else {
     for (std::size_t run = 0; run < total; run += N) {
-      for (std::size_t at = run; at < run + N; at += step) fwht_first<S, N>(x, at, load);
-      fwht_rest<S, N, static_cast<int>(step)>(x + run);
+      for (std::size_t at = run; at < run + N; at += step) fwht_first<S, N>(x, at, load, Unscaled{});
+      fwht_rest<S, N, static_cast<int>(step)>(x, run, finish);
     }
   }
 }
@@ -105,20 +124,26 @@ void scale_floats(float* data, std::size_t count, float factor) noexcept {
   for (; i < count; ++i) data[i] *= factor;
 }
 
-template <class S>
-void fwht(float* data, std::size_t total, std::size_t size, float scale) noexcept {
+template <class S, class Finish>
+void fwht_all(float* data, std::size_t total, std::size_t size, Finish finish) noexcept {
   with_size(size, [&](auto n) {
     constexpr int N = decltype(n)::value;
     const std::size_t whole = total / S::kLanes * S::kLanes;
-    fwht_runs<S, N>(data, whole, [data](std::size_t i) { return S::F::load_unaligned(data + i); });
+    fwht_runs<S, N>(
+        data, whole, [data](std::size_t i) { return S::F::load_unaligned(data + i); }, finish);
     if (whole < total) {  // only where runs are shorter than a register
       float rest[S::kLanes] = {};
       for (std::size_t i = whole; i < total; ++i) rest[i - whole] = data[i];
-      fwht_in_register<S, N>(S::F::load_unaligned(rest)).store_unaligned(rest);
+      finish(fwht_in_register<S, N>(S::F::load_unaligned(rest)), whole).store_unaligned(rest);
       for (std::size_t i = whole; i < total; ++i) data[i] = rest[i - whole];
     }
   });
-  if (scale != 1.0f) scale_floats<S>(data, total, scale);
+}
+
+template <class S>
+void fwht(float* data, std::size_t total, std::size_t size, float scale) noexcept {
+  if (scale != 1.0f) return fwht_all<S>(data, total, size, Scaled{scale});
+  fwht_all<S>(data, total, size, Unscaled{});
 }
 
 }  // namespace

@@ -102,10 +102,13 @@ std::size_t find_invalid(const void* data, Element element, std::size_t count, f
     const auto bad = [limit](float v) { return !(v <= limit && v >= -limit); };
     std::size_t i = 0;
     const typename S::F most(limit);
-    for (; i + S::kLanes <= count; i += S::kLanes) {
-      // A NaN compares false, so it is counted as bad.
-      if (!xsimd::all(xsimd::abs(E::template load<S>(elements_at<E>(data, i))) <= most)) break;
+    // A NaN compares false, so it is counted as bad.
+    const auto good = [&](std::size_t at) { return xsimd::abs(E::template load<S>(elements_at<E>(data, at))) <= most; };
+    constexpr std::size_t lanes = S::kLanes;
+    for (; i + 4 * lanes <= count; i += 4 * lanes) {
+      if (!xsimd::all(good(i) & good(i + lanes) & good(i + 2 * lanes) & good(i + 3 * lanes))) break;
     }
+    while (i + lanes <= count && xsimd::all(good(i))) i += lanes;
     while (i < count && !bad(read_element<E>(data, i))) ++i;
     return i;
   });
@@ -162,23 +165,30 @@ typename S::F flip_signs(typename S::F v, const std::uint32_t* signs) noexcept {
   return S::from_bits(S::bits(v) ^ S::I::load_unaligned(reinterpret_cast<const std::int32_t*>(signs)));
 }
 
-template <class S, class E, int N>
-void rotate_row(const void* row, const Rotation& rotation, const float* subtract, float* out) noexcept {
+struct Subtract {
+  const float* row;
+  template <class F>
+  F operator()(F v, std::size_t i) const noexcept {
+    return v - F::load_unaligned(row + i);
+  }
+};
+
+template <class S, class E, int N, class Finish>
+void rotate_row(const void* row, const Rotation& rotation, Finish finish, float* out) noexcept {
   const std::size_t dim = rotation.dim, padded = padded_dim(dim);
   const std::uint32_t* signs = rotation.signs;
   if (dim % S::kLanes == 0) {  // straight from the source
-    fwht_runs<S, N>(out, dim, [row, signs](std::size_t i) {
-      return flip_signs<S>(E::template load<S>(elements_at<E>(row, i)), signs + i);
-    });
-    for (std::size_t i = dim; i < padded; ++i) out[i] = 0;
+    fwht_runs<S, N>(
+        out, dim,
+        [row, signs](std::size_t i) { return flip_signs<S>(E::template load<S>(elements_at<E>(row, i)), signs + i); },
+        finish);
+    for (std::size_t i = dim; i < padded; i += S::kLanes) finish(typename S::F(0.0f), i).store_unaligned(out + i);
   } else {  // runs are shorter than a register, and zero padding does not mix with them
     load_row<S, E>(row, dim, out);
-    fwht_runs<S, N>(out, padded,
-                    [out, signs](std::size_t i) { return flip_signs<S>(S::F::load_unaligned(out + i), signs + i); });
+    fwht_runs<S, N>(
+        out, padded, [out, signs](std::size_t i) { return flip_signs<S>(S::F::load_unaligned(out + i), signs + i); },
+        finish);
   }
-  if (subtract == nullptr) return;
-  for (std::size_t i = 0; i < padded; i += S::kLanes)
-    (S::F::load_unaligned(out + i) - S::F::load_unaligned(subtract + i)).store_unaligned(out + i);
 }
 
 template <class S>
@@ -187,27 +197,43 @@ void rotate_rows(RowSource source, std::size_t count, const Rotation& rotation, 
   with_element(source.element, [&](auto e) {
     using E = decltype(e);
     with_size(rotation.block, [&](auto n) {
-      for (std::size_t r = 0; r < count; ++r)
-        rotate_row<S, E, decltype(n)::value>(row_at<E>(source, r), rotation, subtract,
-                                             rows + r * padded_dim(rotation.dim));
+      constexpr int N = decltype(n)::value;
+      for (std::size_t r = 0; r < count; ++r) {
+        const void* row = row_at<E>(source, r);
+        float* out = rows + r * padded_dim(rotation.dim);
+        if (subtract == nullptr) {
+          rotate_row<S, E, N>(row, rotation, Unscaled{}, out);
+        } else {
+          rotate_row<S, E, N>(row, rotation, Subtract{subtract}, out);
+        }
+      }
     });
   });
 }
+
+// Undoes the factor of the transform and the signs; adds a row unless it is NULL.
+template <class S>
+struct Unrotated {
+  float inverse;
+  const std::uint32_t* signs;
+  const float* add;
+  typename S::F operator()(typename S::F v, std::size_t i) const noexcept {
+    v = flip_signs<S>(v * typename S::F(inverse), signs + i);
+    return add != nullptr ? v + S::F::load_unaligned(add + i) : v;
+  }
+};
 
 template <class S>
 void unrotate_rows(float* rows, std::size_t count, const Rotation& rotation, const float* add) noexcept {
   const std::size_t padded = padded_dim(rotation.dim);
   const std::size_t transformed = rotation.dim % S::kLanes == 0 ? rotation.dim : padded;
-  const typename S::F inverse(1.0f / static_cast<float>(rotation.block));
+  const Unrotated<S> finish{1.0f / static_cast<float>(rotation.block), rotation.signs, add};
   with_size(rotation.block, [&](auto n) {
     for (float* row = rows; row < rows + count * padded; row += padded) {
-      fwht_runs<S, decltype(n)::value>(row, transformed,
-                                       [row](std::size_t i) { return S::F::load_unaligned(row + i); });
-      for (std::size_t i = 0; i < padded; i += S::kLanes) {
-        typename S::F v = flip_signs<S>(S::F::load_unaligned(row + i) * inverse, rotation.signs + i);
-        if (add != nullptr) v += S::F::load_unaligned(add + i);
-        v.store_unaligned(row + i);
-      }
+      fwht_runs<S, decltype(n)::value>(
+          row, transformed, [row](std::size_t i) { return S::F::load_unaligned(row + i); }, finish);
+      for (std::size_t i = transformed; i < padded; i += S::kLanes)
+        finish(S::F::load_unaligned(row + i), i).store_unaligned(row + i);
     }
   });
 }
