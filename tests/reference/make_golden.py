@@ -115,10 +115,11 @@ def check_texts(folder: Path) -> int:
     expected = golden_profiles.texts()
     found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("profiles/*")}
     for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            change = "missing" if name not in found else "would change" if name in expected else "nothing makes this file"
-            print(f"make_golden.py: {name}: {change}", file=sys.stderr)
-            return 1
+        if expected.get(name) == found.get(name):
+            continue
+        change = "would change" if name in expected else "no case makes this file"
+        print(f"make_golden.py: {name}: {change if name in found else 'missing'}", file=sys.stderr)
+        return 1
     return 0
 
 
