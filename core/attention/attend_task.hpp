@@ -101,8 +101,13 @@ class AttendTask {
                std::min(kBlockTokens, fresh.count - first));
   }
 
+  // Many rows read the tokens many times: then these are converted once, and brought together if they lie far apart.
   void add_rows(RowSource keys, RowSource values, std::size_t position, std::size_t count) {
     const LayerOptions& options = layer_.options();
+    if (tile_.rows() > kMaxRows) {
+      keys = tile_.expand_keys(keys, count, options.keys.dim);
+      values = tile_.expand_values(values, count, options.values.dim);
+    }
     for_visible_rows(position, count, [&](std::size_t row, std::size_t rows) {
       kernels().row_scores(keys, count, options.keys.dim, tile_.query(row), rows, tile_.scores());
       weigh(row, rows, position, 0, count);

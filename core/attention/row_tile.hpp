@@ -17,6 +17,7 @@ class RowTile {
         value_padded_(padded_dim(layer.options().values.dim)),
         groups_(layer.key_coder().shape().groups()),
         floats_(allocator, rows * (2 * key_padded_ + 2 * value_padded_ + 2) + key_padded_),
+        tokens_(allocator, rows > kMaxRows ? kBlockTokens * (key_padded_ + value_padded_) : 0),
         integers_(allocator, rows * (key_padded_ / 2 + groups_)),
         coded_(allocator, rows),
         broken_(allocator, rows) {
@@ -35,6 +36,17 @@ class RowTile {
   bool& broken(std::size_t row) { return broken_[row]; }  // holds NaN or infinity
   const CodedQuery* coded(std::size_t row) const { return coded_.data() + row; }
   float* scores() { return scores_; }
+
+  // Up to 64 tokens as floats, one after another; only in tiles of more than kMaxRows rows.
+  RowSource expand_keys(RowSource keys, std::size_t count, std::size_t dim) {
+    kernels().load_rows(keys, count, dim, tokens_.data());
+    return {tokens_.data(), Element::kF32, key_padded_};
+  }
+  RowSource expand_values(RowSource values, std::size_t count, std::size_t dim) {
+    float* to = tokens_.data() + kBlockTokens * key_padded_;
+    kernels().load_rows(values, count, dim, to);
+    return {to, Element::kF32, value_padded_};
+  }
 
   // Rotates and quantizes a loaded query.
   void prepare(const Layer& layer, std::size_t row) {
@@ -87,6 +99,7 @@ class RowTile {
 
   std::size_t rows_, key_padded_, value_padded_, groups_;
   Buffer<float> floats_;
+  Buffer<float> tokens_;
   Buffer<std::int32_t> integers_;
   Buffer<CodedQuery> coded_;
   Buffer<bool> broken_;

@@ -6,47 +6,88 @@
 namespace tq {
 namespace {
 
-template <class S, class E, int Rows>
-void row_scores_of(const void* key, std::size_t dim, const float* queries, std::size_t stride, float* scores) noexcept {
-  typename S::F sum[Rows];
-  for (auto& v : sum) v = typename S::F(0.0f);
+// Vectors of sums that share each load of a token, or of a weight: enough chains for two multiply-adds a cycle.
+template <class S>
+constexpr int exact_sums_of(int rows) {
+  const int most = S::kRegisters >= 32 ? 16 : 8;
+  return most / rows > 4 ? 4 : most / rows;
+}
+
+// Dot products of `Tokens` keys with `Rows` queries.
+template <class S, class E, int Rows, int Tokens>
+TQ_INLINE inline void token_scores(RowSource keys, std::size_t first, std::size_t dim, const float* queries,
+                                   std::size_t stride, float* scores) noexcept {
+  typename S::F::register_type sum[Rows * Tokens];
+  unroll<Rows * Tokens>([&](auto i) TQ_INLINE { sum[i] = typename S::F(0.0f); });
+  const void* key[Tokens];
+  for (int t = 0; t < Tokens; ++t) key[t] = row_at<E>(keys, first + t);
   std::size_t j = 0;
   for (; j + S::kLanes <= dim; j += S::kLanes) {
-    const typename S::F k = E::template load<S>(elements_at<E>(key, j));
-    for (int r = 0; r < Rows; ++r) sum[r] = S::multiply_add(k, S::F::load_unaligned(queries + r * stride + j), sum[r]);
+    typename S::F::register_type k[Tokens];
+    unroll<Tokens>([&](auto t) TQ_INLINE { k[t] = E::template load<S>(elements_at<E>(key[t], j)); });
+    unroll<Rows>([&](auto r) TQ_INLINE {
+      const typename S::F query = S::F::load_unaligned(queries + r * stride + j);
+      unroll<Tokens>([&](auto t) TQ_INLINE {
+        sum[r * Tokens + t] = S::multiply_add(typename S::F(k[t]), query, typename S::F(sum[r * Tokens + t]));
+      });
+    });
   }
-  for (int r = 0; r < Rows; ++r) {
-    float rest = 0;
-    for (std::size_t i = j; i < dim; ++i) rest += read_element<E>(key, i) * queries[r * stride + i];
-    scores[r * kBlockTokens] = S::sum(sum[r]) + rest;
-  }
+  unroll<Rows>([&](auto r) TQ_INLINE {
+    unroll<Tokens>([&](auto t) TQ_INLINE {
+      float rest = 0;
+      for (std::size_t i = j; i < dim; ++i) rest += read_element<E>(key[t], i) * queries[r * stride + i];
+      scores[r * kBlockTokens + first + t] = S::sum(sum[r * Tokens + t]) + rest;
+    });
+  });
+}
+
+template <class S, class E, int Rows>
+void row_scores_of(RowSource keys, std::size_t count, std::size_t dim, const float* queries, float* scores) noexcept {
+  constexpr int tokens = exact_sums_of<S>(Rows);
+  const std::size_t stride = padded_dim(dim);
+  std::size_t t = 0;
+  for (; t + tokens <= count; t += tokens) token_scores<S, E, Rows, tokens>(keys, t, dim, queries, stride, scores);
+  for (; t < count; ++t) token_scores<S, E, Rows, 1>(keys, t, dim, queries, stride, scores);
 }
 
 template <class S>
 void row_scores(RowSource keys, std::size_t count, std::size_t dim, const float* queries, std::size_t rows,
                 float* scores) noexcept {
   with_element(keys.element, [&](auto e) {
-    using E = decltype(e);
-    with_rows(rows, [&](auto r) {
-      for (std::size_t t = 0; t < count; ++t)
-        row_scores_of<S, E, decltype(r)::value>(row_at<E>(keys, t), dim, queries, padded_dim(dim), scores + t);
-    });
+    with_rows(rows,
+              [&](auto r) { row_scores_of<S, decltype(e), decltype(r)::value>(keys, count, dim, queries, scores); });
   });
+}
+
+// Weighted sums of the coordinates first .. first + Vectors * lanes - 1.
+template <class S, class E, int Rows, int Vectors>
+TQ_INLINE inline void coordinate_sums(RowSource values, std::size_t count, std::size_t first, std::size_t stride,
+                                      const float* weights, float* sums) noexcept {
+  typename S::F::register_type sum[Rows * Vectors];
+  const auto place = [&](int i) { return sums + i / Vectors * stride + first + i % Vectors * S::kLanes; };
+  unroll<Rows * Vectors>([&](auto i) TQ_INLINE { sum[i] = S::F::load_unaligned(place(i)); });
+  for (std::size_t t = 0; t < count; ++t) {
+    const void* row = row_at<E>(values, t);
+    typename S::F::register_type v[Vectors];
+    unroll<Vectors>([&](auto i) TQ_INLINE { v[i] = E::template load<S>(elements_at<E>(row, first + i * S::kLanes)); });
+    unroll<Rows>([&](auto r) TQ_INLINE {
+      const typename S::F weight(weights[r * kBlockTokens + t]);
+      unroll<Vectors>([&](auto i) TQ_INLINE {
+        sum[r * Vectors + i] = S::multiply_add(typename S::F(v[i]), weight, typename S::F(sum[r * Vectors + i]));
+      });
+    });
+  }
+  unroll<Rows * Vectors>([&](auto i) TQ_INLINE { typename S::F(sum[i]).store_unaligned(place(i)); });
 }
 
 template <class S, class E, int Rows>
 void row_values_of(RowSource values, std::size_t count, std::size_t dim, const float* weights, float* sums) noexcept {
+  constexpr int vectors = exact_sums_of<S>(Rows);
+  constexpr std::size_t step = std::size_t{vectors} * S::kLanes;
   const std::size_t padded = padded_dim(dim);
   std::size_t j = 0;
-  for (; j + S::kLanes <= dim; j += S::kLanes) {
-    typename S::F sum[Rows];
-    for (int r = 0; r < Rows; ++r) sum[r] = S::F::load_unaligned(sums + r * padded + j);
-    for (std::size_t t = 0; t < count; ++t) {
-      const typename S::F v = E::template load<S>(elements_at<E>(row_at<E>(values, t), j));
-      for (int r = 0; r < Rows; ++r) sum[r] = S::multiply_add(v, typename S::F(weights[r * kBlockTokens + t]), sum[r]);
-    }
-    for (int r = 0; r < Rows; ++r) sum[r].store_unaligned(sums + r * padded + j);
-  }
+  for (; j + step <= dim; j += step) coordinate_sums<S, E, Rows, vectors>(values, count, j, padded, weights, sums);
+  for (; j + S::kLanes <= dim; j += S::kLanes) coordinate_sums<S, E, Rows, 1>(values, count, j, padded, weights, sums);
   for (; j < dim; ++j)
     for (std::size_t t = 0; t < count; ++t)
       for (int r = 0; r < Rows; ++r)
