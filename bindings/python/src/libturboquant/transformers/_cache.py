@@ -16,7 +16,7 @@ from ._store import TokenStore
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .._options import Format, LayerFields
+    from .._options import LayerFields
 
 
 class TurboQuantCache(TransformersCache):
@@ -29,8 +29,6 @@ class TurboQuantCache(TransformersCache):
     ----------
     config : PreTrainedConfig
         Of the model; of a multimodal model the text decoder counts.
-    key_format, value_format : {"tq4", "tq8", "f16", "bf16"}
-        How keys and values are stored.
     layers : mapping of int to mapping, or sequence of LayerOptions, optional
         What differs: ``{0: {"key_format": "tq8"}}`` for layer 0 of the model; or a full description of every
         full-attention layer.
@@ -41,7 +39,8 @@ class TurboQuantCache(TransformersCache):
     threads : int
         Of attention on codes; 0: as many as PyTorch uses now.
     **fields
-        Other fields of `LayerOptions`, for all layers. `kv_heads`, `key_dim` and `value_dim` come from `config`.
+        Fields of `LayerOptions`, for all layers: `key_format`, `value_format`, `sink_tokens` and the like. `kv_heads`,
+        `key_dim` and `value_dim` come from `config`.
 
     Raises
     ------
@@ -65,8 +64,6 @@ class TurboQuantCache(TransformersCache):
         self,
         config: Any,
         *,
-        key_format: Format = "tq4",
-        value_format: Format = "tq4",
         layers: Overrides | None = None,
         profile: Any = None,
         byte_budget: int = 0,
@@ -78,9 +75,8 @@ class TurboQuantCache(TransformersCache):
             if layers is not None:
                 raise ValueError("layers and profile: describe the layers in one way, not both")
             layers = layers_of_profile(profile)
-        everywhere = {"key_format": key_format, "value_format": value_format, **fields}
         found, ours = transformers_layers(config)
-        native = Cache(layer_options(config, ours, everywhere, layers), byte_budget=byte_budget)
+        native = Cache(layer_options(config, ours, dict(fields), layers), byte_budget=byte_budget)
         threads = threads or torch.get_num_threads()
         store = TokenStore(native, Pool(threads) if threads > 1 else None, ours)
         super().__init__(layers=_with_ours(found, store))
@@ -152,7 +148,7 @@ class TurboQuantCache(TransformersCache):
             for tensor in vars(layer).values()
             if isinstance(tensor, torch.Tensor) and tensor.dim() > 1
         )
-        return self.stats().bytes + sum(tensor.untyped_storage().nbytes() for tensor in tensors)
+        return self.stats().bytes + sum(int(tensor.untyped_storage().nbytes()) for tensor in tensors)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TurboQuantCache:
         import copy

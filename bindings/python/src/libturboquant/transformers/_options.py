@@ -9,6 +9,8 @@ from typing import Any
 
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
+import libturboquant
+
 from .. import LayerOptions
 
 MAX_HEAD_DIM = 1024
@@ -63,9 +65,10 @@ def shape_of(config: Any, layer: int) -> dict[str, int]:
 def layers_of_profile(profile: Any) -> Sequence[LayerOptions]:
     """The layers of a profile: an object with `layers`, or the path of a file."""
     if isinstance(profile, str | os.PathLike):
-        from .. import Profile
-
-        profile = Profile.load(profile)
+        reader = getattr(libturboquant, "Profile", None)
+        if reader is None:
+            raise TypeError(f"profile is {profile!r}, but this build of libturboquant does not read profile files")
+        profile = reader.load(profile)
     if not hasattr(profile, "layers"):
         raise TypeError(f"profile is {profile!r:.80}; expected a path or an object with the attribute layers")
     return tuple(profile.layers)

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import Cache, LayerOptions, OutOfMemory, Pool
 from .. import Sequence as NativeSequence
+from ._masks import MaskMemory
 from ._step import KEYS, Step
 from ._tensors import bits_of, check_tokens, tokens_of, view
 
@@ -41,6 +42,7 @@ class TokenStore:
         self.version = 0
         self.failed = False
         self.workspaces: dict[Any, Any] = {}
+        self.masks = MaskMemory()
 
     def begin(self, layer: int, keys: Any, values: Any) -> Step:
         """Take new tokens of one layer; `commit` stores them."""
