@@ -38,7 +38,8 @@ def turboquant_attention(
     causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
     step = _step_of(key, value)
     if step is not None:
-        fits = _knows_mask(step, query, attention_mask, causal)
+        step.check_current()
+        fits = step.is_last and _knows_mask(step, query, attention_mask, causal)
         needs_plain = dropout or kwargs.get("position_bias") is not None or _needs_gradients(query, *step.fresh)
         if fits and step.before > 0 and not needs_plain and query.dtype in NAMES:
             return attend_to_step(step, query, scaling, softcap, s_aux), None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 from typing import TYPE_CHECKING, Any
 
 import torch
-
+from torch.utils._pytree import tree_leaves
 from transformers.cache_utils import Cache as TransformersCache
 from transformers.cache_utils import DynamicLayer
 
@@ -96,13 +97,13 @@ class TurboQuantCache(TransformersCache):
 
         Zero does what it does in the DynamicCache of the installed transformers.
         """
+        for layer in self._others():
+            layer.crop(length)
         if length > 0 or (length == 0 and _zero_means_empty()):
             self._store.crop(length)
         elif length < 0:
             self._store.flush()
             self._store.crop(max(max(self._store.lengths) + length, 0))
-        for layer in self._others():
-            layer.crop(length)
 
     def reorder_cache(self, beam_idx: Any) -> None:
         """Row i becomes a copy of row ``beam_idx[i]``; copies share memory."""
@@ -145,13 +146,10 @@ class TurboQuantCache(TransformersCache):
     @property
     def nbytes(self) -> int:
         """Bytes of the whole cache: compressed layers (copies included) and those of transformers."""
-        tensors = (
-            tensor
-            for layer in self._others()
-            for tensor in vars(layer).values()
-            if isinstance(tensor, torch.Tensor) and tensor.dim() > 1
-        )
-        return self.stats().bytes + sum(int(tensor.untyped_storage().nbytes()) for tensor in tensors)
+        state = [vars(layer) for layer in self._others()]
+        tensors = [leaf for leaf in tree_leaves(state) if isinstance(leaf, torch.Tensor)]
+        storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+        return self.stats().bytes + int(sum(storages.values()))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TurboQuantCache:
         other = type(self).__new__(type(self))
@@ -183,6 +181,7 @@ def _with_ours(layers: list[Any], store: TokenStore, config: Any) -> list[Any]:
     return replaced
 
 
+@functools.cache
 def _zero_means_empty() -> bool:
     """Whether crop(0) empties a DynamicLayer, as before transformers 5, or removes nothing."""
     layer = DynamicLayer()

@@ -23,7 +23,9 @@ def attend_to_step(step: Step, query: Any, scaling: float | None, softcap: float
     -------
     tensor, shape (batch, step.count, q_heads, value_dim), of the type of `query`
     """
-    options = {"scale": scaling, "softcap": softcap, "pool": step.store.pool}
+    options: dict[str, Any] = {"pool": step.store.pool}
+    options["scale"] = None if scaling is None else float(scaling)
+    options["softcap"] = None if softcap is None else float(softcap)
     if sinks is not None:
         options["sink_logits"] = sinks.detach().float().flatten().contiguous().numpy()
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 import torch
-
 from transformers.cache_utils import CacheLayerMixin
 
 from ._step import KEYS, VALUES, CodedTensor
@@ -34,7 +33,7 @@ class TurboQuantLayer(CacheLayerMixin):
     def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """Take new tokens ``[batch, kv_heads, tokens, dim]``; gives tensors that stand for those of all tokens."""
         step = self._store.begin(self._index, key_states, value_states)
-        if self._config._attn_implementation in COMPILED:
+        if getattr(self._config, "_attn_implementation", None) in COMPILED:
             return step.decode(KEYS), step.decode(VALUES)
         return CodedTensor(step, KEYS), CodedTensor(step, VALUES)
 
@@ -74,7 +73,7 @@ class TurboQuantLayer(CacheLayerMixin):
 
     def get_mask_sizes(self, query_length: Any) -> tuple[int, int]:
         """Length and offset of the mask; `query_length` is a number or, before transformers 5, positions."""
-        count = query_length if isinstance(query_length, int) else query_length.shape[0]
+        count = query_length.shape[0] if getattr(query_length, "ndim", 0) else int(query_length)
         return self.get_seq_length() + count, 0
 
     def get_max_length(self) -> int:

@@ -41,14 +41,23 @@ class Step:
 
     def decode(self, side: int) -> Any:
         """Keys or values of all tokens, ``[batch, heads, tokens, dim]``; the second side read appends the new ones."""
-        if self.version != self.store.version:
-            raise RuntimeError("the cache has been cropped, reordered or reset since this tensor was made")
+        self.check_current()
         fresh = self.fresh[side]
         result = fresh if self.before == 0 else self._joined(side)
         self.decoded |= 1 << side
         if self.decoded == 0b11:
             self.store.commit(self)
         return result
+
+    def check_current(self) -> None:
+        """Refuse a step whose tokens may be gone."""
+        if self.version != self.store.version:
+            raise RuntimeError("the cache has been cropped, reordered or reset since this tensor was made")
+
+    @property
+    def is_last(self) -> bool:
+        """Whether its tokens are the last ones of the layer."""
+        return self.store.lengths[self.layer] == self.before + self.count
 
     def _joined(self, side: int) -> Any:
         fresh = self.fresh[side]
@@ -120,7 +129,6 @@ _METADATA = {
     torch.Tensor.numel,
     torch.Tensor.element_size,
     torch.Tensor.is_floating_point,
-    torch.Tensor.__repr__,
     torch.Tensor.__len__,
 }
 

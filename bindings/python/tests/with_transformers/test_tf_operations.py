@@ -164,6 +164,17 @@ def test_mask_sizes(pair: Pair) -> None:
     assert not pair.ours.is_compileable
 
 
+def test_attention_that_is_compiled_gets_plain_tensors(pair: Pair) -> None:
+    config = config_of("llama")
+    config._attn_implementation = "flex_attention"
+    pair.ours = TurboQuantCache(config, threads=1, **EXACT)
+    pair.append(70, 1)
+    pair.append(2, 2)
+    pair.check()
+    keys, values = fresh(1, 1)
+    assert {type(tensor) for tensor in pair.ours.update(keys, values, 0)} == {torch.Tensor}
+
+
 def test_tokens_that_nobody_attends_to_are_kept(pair: Pair) -> None:
     keys, values = fresh(9, 1)
     for layer in range(3):

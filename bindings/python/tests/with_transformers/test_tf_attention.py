@@ -179,6 +179,19 @@ def test_layers_that_share_keys_attend_twice(on_codes: list[int]) -> None:
     assert on_codes == [1, 1] and cache.get_seq_length() == 101
 
 
+def test_tensors_of_an_earlier_step(on_codes: list[int]) -> None:
+    cache = cache_with(100)
+    keys, values = decoded_twin(cache, 1)
+    query, k, v = new_tokens(cache, 1)
+    cache.update(keys[:, :, :9], values[:, :, :9], 0)  # by somebody who does not wait for attention
+    output, _ = _attention.turboquant_attention(MODULE, query, k, v, None)
+    assert_close(output, reference(query, keys, values, causal(1, 101), DIM**-0.5))
+    assert on_codes == []
+    cache.crop(50)
+    with pytest.raises(RuntimeError, match="cropped, reordered or reset"):
+        _attention.turboquant_attention(MODULE, query, k, v, None)
+
+
 def test_plain_tensors_are_left_to_sdpa() -> None:
     query, keys, values = draw(1, HEADS, 7, DIM), draw(1, KV_HEADS, 7, DIM, seed=2), draw(1, KV_HEADS, 7, DIM, seed=3)
     for extra in ({}, {"softcap": 3.0}, {"s_aux": torch.linspace(-1, 4, HEADS)}):

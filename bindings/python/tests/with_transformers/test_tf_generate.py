@@ -153,6 +153,8 @@ def test_assisted_decoding(books: Any, noise: float, implementation: str) -> Non
         for parameter in assistant.parameters():
             parameter.add_(noise * parameter.std() * torch.randn_like(parameter))
     assistant.set_attn_implementation("sdpa")
+    assistant.generation_config.num_assistant_tokens = 4
+    assistant.generation_config.num_assistant_tokens_schedule = "constant"
     tokens = book_tokens(150)
     cache = cache_of(books)
     reference = generated(books, tokens, "sdpa")
