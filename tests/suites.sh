@@ -205,7 +205,26 @@ test_python() {
   [ $status -eq 0 ] || die "tests of bindings/python failed"
 }
 
-core_suites=(release aarch64 asan tsan xsimd reference python go rust)
+# PyTorch and transformers are large, so the script skips itself where they cannot be had.
+test_transformers() {
+  need_build_tools
+  need_python
+  install_needs
+  use_cmake
+  step "transformers"
+  local status=0 name
+  "$root/bindings/python/test_transformers.sh" || status=$?
+  for name in newest oldest; do
+    if [ -e "$root/build/transformers-$name.xml" ]; then
+      count_results "$root/build/transformers-$name.xml"
+    elif [ $status -eq 0 ]; then
+      skipped=$((skipped + 1))
+    fi
+  done
+  [ $status -eq 0 ] || die "tests of the transformers integration failed"
+}
+
+core_suites=(release aarch64 asan tsan xsimd reference python transformers go rust)
 more_suites=(dev baseline clang avx512-emulated)
 
 run_tests() {

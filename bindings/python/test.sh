@@ -43,7 +43,8 @@ install_from_source() {
 
 check_types() {
   step "mypy --strict, stubtest"
-  "$venv/bin/python" -m mypy --strict --cache-dir "$root/build/mypy" "$folder/src/libturboquant"
+  "$venv/bin/python" -m mypy --strict --config-file "$root/pyproject.toml" --cache-dir "$root/build/mypy" \
+    "$folder/src/libturboquant"
   "$venv/bin/python" -m mypy.stubtest --allowlist "$folder/tests/stubtest_allowed.txt" libturboquant._core
 }
 
