@@ -1,0 +1,120 @@
+"""Settings: what a cache may be, and how that is written on a command line.
+
+``16bit``                     the reference
+``default``                   libturboquant as it is
+``k=tq8,v=tq4,sinks=0``       libturboquant with fields of LayerOptions changed
+``profile.json``              what ``turboquant tune`` wrote
+``int4``, ``int4-rotated``, ``int4-rotated-refit``, ``int8``
+                              yardsticks: one fp16 scale per 32 values, as in ggml's q4_0 and q8_0;
+                              ``int4,sinks=0,tail=off`` keeps no token in 16 bit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from . import fields
+from .errors import EvaluationError
+from .profile import Profile, load_profile
+
+YARDSTICKS = ("int8", "int4", "int4-rotated", "int4-rotated-refit")
+REFERENCE = "16bit"
+SINKS = fields.DEFAULTS["sink_tokens"]
+
+Kind = Literal["16bit", "turboquant", "yardstick"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to keep a cache.
+
+    Attributes
+    ----------
+    name : str
+        As written.
+    kind : {"16bit", "turboquant", "yardstick"}
+    fields : mapping
+        Of all layers, what differs from the defaults of LayerOptions. Yardsticks: "sink_tokens" and "tail".
+    layers : mapping
+        Of single layers, what differs from `fields`.
+    profile : Profile, optional
+        Where the fields came from; checked against the model before use.
+    """
+
+    name: str
+    kind: Kind
+    fields: Mapping[str, fields.Value] = field(default_factory=lambda: MappingProxyType({}))
+    layers: Mapping[int, Mapping[str, fields.Value]] = field(default_factory=lambda: MappingProxyType({}))
+    profile: Profile | None = None
+
+    def with_fields(self, name: str, **changed: fields.Value) -> Setting:
+        """The same with other fields for all layers."""
+        return Setting(name, self.kind, {**self.fields, **changed}, self.layers)
+
+
+DEFAULT = Setting("default", "turboquant")
+STANDARD = ("16bit", "default", "k=tq8,v=tq4", "k=tq8,v=tq8", *YARDSTICKS)
+"""What `turboquant eval` measures unless told."""
+
+
+def parse_setting(text: str) -> Setting:
+    """Read a setting as it is written on a command line.
+
+    Raises
+    ------
+    EvaluationError
+        If the text is no setting; the message names the part.
+    """
+    text = text.strip()
+    if text == REFERENCE:
+        return Setting(text, "16bit")
+    if text.endswith(".json"):
+        profile = load_profile(Path(text))
+        return Setting(Path(text).stem, "turboquant", profile.setting_fields(), profile.setting_layers(), profile)
+    head, *rest = [part.strip() for part in text.split(",")]
+    if head in YARDSTICKS:
+        return Setting(text, "yardstick", _yardstick_fields(head, rest))
+    parts = rest if head == "default" else [head, *rest]
+    given: dict[str, fields.Value] = {}
+    for part in parts:
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise EvaluationError(
+                f"'{part}' in the setting '{text}' is not understood: write 16bit, default, name=value pairs such as "
+                f"k=tq8,v=tq4,sinks=0, a profile's .json file, or one of {', '.join(YARDSTICKS)}"
+            )
+        for each in fields.expand(name):
+            if each in given:
+                raise EvaluationError(f"{each} occurs twice in the setting '{text}'")
+            given[each] = fields.from_text(each, value)
+    return Setting(text, "turboquant", given)
+
+
+def _yardstick_fields(codes: str, parts: list[str]) -> dict[str, fields.Value]:
+    """A yardstick keeps the tokens in 16 bit that libturboquant keeps, unless told."""
+    given: dict[str, fields.Value] = {"codes": codes, "sink_tokens": SINKS, "tail": True}
+    for part in parts:
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if name in ("sinks", "sink_tokens"):
+            given["sink_tokens"] = fields.from_text("sink_tokens", value)
+        elif name == "tail" and value in ("on", "off"):
+            given["tail"] = value == "on"
+        else:
+            raise EvaluationError(f"'{part}' is not an option of {codes}: choose sinks=0 to 64 and tail=on or off")
+    return given
+
+
+def unique_settings(texts: list[str]) -> list[Setting]:
+    """Settings of a command line in their order, the reference always among them."""
+    settings = [parse_setting(text) for text in texts]
+    if not any(setting.kind == "16bit" for setting in settings):
+        settings.insert(0, parse_setting(REFERENCE))
+    names = [setting.name for setting in settings]
+    for name in names:
+        if names.count(name) > 1:
+            raise EvaluationError(f"the setting '{name}' is given twice")
+    return settings
