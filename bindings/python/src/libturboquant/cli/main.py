@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 import libturboquant as tq
 
-from . import bench, demo, info, inspect
+from libturboquant.evaluation.errors import EvaluationError
 
-COMMANDS = (info, demo, inspect, bench)
+from . import bench, demo, eval, info, inspect
+
+COMMANDS = (info, demo, inspect, bench, eval)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,10 +30,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status: 0, 1 after an error, 2 for wrong usage."""
+    """Run the command line; the exit status: 0, 1 after an error or a bad verdict, 2 for wrong usage."""
     options = parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
     except (tq.Error, OSError) as error:
         print(f"turboquant: {error}", file=sys.stderr)
         return 1
+    except EvaluationError as error:
+        print(f"turboquant: {error}", file=sys.stderr)
+        return 2

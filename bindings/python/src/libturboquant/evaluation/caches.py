@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+import libturboquant as tq
+
 from . import codes
+from .errors import EvaluationError
 from .model import Subject
 from .settings import Setting
 
@@ -112,6 +115,15 @@ def turboquant_cache(subject: Subject, setting: Setting) -> Any:
     if setting.profile is not None:
         setting.profile.check_model(subject.name, subject.fingerprint(), subject.layer_count)
     return TurboQuantCache(subject.config, **setting.fields, layers={index: dict(f) for index, f in setting.layers.items()})
+
+
+def check_settings(subject: Subject, settings: list[Setting]) -> None:
+    """Make every cache once, before anything is measured; what the library refuses becomes a sentence."""
+    for setting in settings:
+        try:
+            make_cache(subject, setting)
+        except (tq.Error, ValueError, TypeError, NotImplementedError) as error:
+            raise EvaluationError(f"the setting '{setting.name}' does not fit {subject.name}: {error}") from error
 
 
 def cost(setting: Setting, cache: Any) -> Cost:

@@ -92,7 +92,7 @@ def load_model(name: str, dtype: str = "float32") -> Subject:
     except (OSError, ValueError, KeyError, ImportError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise EvaluationError(f"the model {name} cannot be loaded: {first}") from error
-    return Subject(name.rstrip("/").rpartition("/")[2] or name, model, tokenizer, _bos(model, tokenizer))
+    return Subject(folder.resolve().name if folder.exists() else name, model, tokenizer, _bos(model, tokenizer))
 
 
 def _bos(model: Any, tokenizer: Any) -> int | None:
