@@ -3,7 +3,7 @@
 #
 # Each tq_require_* function defines one target for us to link and may be called any number of times:
 #   tq_xsimd  tq_json  tq_xxhash  tq_gtest  tq_benchmark
-# None of them is part of the installed package: xsimd is compiled in, the others serve tests, examples and benchmarks.
+# None of them is part of the installed package: xsimd and JSON are compiled in, the others serve tests and benchmarks.
 
 include(FetchContent)
 
@@ -53,6 +53,14 @@ function(_tq_header_only target)
   target_include_directories(${target} SYSTEM INTERFACE "${dir}")
 endfunction()
 
+# Sets `out` to the include folder of a header-only target of somebody else's.
+function(_tq_folder_of target out)
+  get_target_property(dir ${target} INTERFACE_INCLUDE_DIRECTORIES)
+  list(GET dir 0 dir)
+  string(REGEX REPLACE "^\\$<BUILD_INTERFACE:(.*)>$" "\\1" dir "${dir}")
+  set(${out} "${dir}" PARENT_SCOPE)
+endfunction()
+
 # Sets `out` to the version of the xsimd in `dir`, or to 0 if there is none.
 function(_tq_xsimd_version dir out)
   set(config "${dir}/xsimd/config/xsimd_config.hpp")
@@ -79,9 +87,7 @@ function(tq_require_xsimd)
   if(TQ_XSIMD_INCLUDE_DIR)
     set(dir "${TQ_XSIMD_INCLUDE_DIR}")
   elseif(TARGET xsimd) # a project that embeds us brings its own
-    get_target_property(dir xsimd INTERFACE_INCLUDE_DIRECTORIES)
-    list(GET dir 0 dir)
-    string(REGEX REPLACE "^\\$<BUILD_INTERFACE:(.*)>$" "\\1" dir "${dir}")
+    _tq_folder_of(xsimd dir)
   endif()
 
   _tq_xsimd_version("${dir}" version)
@@ -103,12 +109,19 @@ function(tq_require_json)
     return()
   endif()
   find_path(TQ_FOUND_JSON_DIR nlohmann/json.hpp NO_CMAKE_FIND_ROOT_PATH)
-  if(TQ_FOUND_JSON_DIR)
-    set(dir "${TQ_FOUND_JSON_DIR}")
-  else()
+  set(dir "${TQ_FOUND_JSON_DIR}")
+  if(TQ_JSON_INCLUDE_DIR)
+    set(dir "${TQ_JSON_INCLUDE_DIR}")
+    if(NOT EXISTS "${dir}/nlohmann/json.hpp")
+      message(FATAL_ERROR "No nlohmann/json.hpp in TQ_JSON_INCLUDE_DIR, '${dir}'")
+    endif()
+  elseif(TARGET nlohmann_json) # a project that embeds us brings its own
+    _tq_folder_of(nlohmann_json dir)
+  elseif(NOT dir)
     _tq_download(nlohmann_json ${TQ_JSON_URL} ${TQ_JSON_SHA256})
     set(dir "${nlohmann_json_SOURCE_DIR}/include")
   endif()
+  message(STATUS "libturboquant: nlohmann-json in ${dir}")
   _tq_header_only(tq_json FOLDER nlohmann HEADER json.hpp DIR "${dir}")
 endfunction()
 

@@ -136,7 +136,7 @@ test_core() {
 test_reference() {
   need_python
   install_needs
-  use_venv 'numpy>=1.24,<3' 'pytest>=7,<10'
+  use_venv 'numpy>=1.24,<3' 'pytest>=7,<10' 'jsonschema>=4,<5'
   local python=$root/build/venv/bin/python status=0
   step "reference implementation"
   (cd "$root" && "$python" -m pytest -q -p no:cacheprovider --junitxml=build/reference.xml tests/reference) || status=$?

@@ -22,10 +22,10 @@ const (
 	ErrInvalidArgument Status = C.TQ_ERR_INVALID_ARGUMENT // the message names the argument and its value
 	ErrOutOfMemory     Status = C.TQ_ERR_OUT_OF_MEMORY    // memory or the byte budget; the cache is as it was
 	ErrBufferTooSmall  Status = C.TQ_ERR_BUFFER_TOO_SMALL // the message says how many bytes are needed
-	ErrCorruptData     Status = C.TQ_ERR_CORRUPT_DATA     // damaged bytes
+	ErrCorruptData     Status = C.TQ_ERR_CORRUPT_DATA     // a file is damaged or impossible
 	ErrUnsupported     Status = C.TQ_ERR_UNSUPPORTED      // something that this build of the library does not know
 	ErrInternal        Status = C.TQ_ERR_INTERNAL         // a bug in libturboquant; please report the message
-	ErrNotFound        Status = C.TQ_ERR_NOT_FOUND        // a sequence that does not exist, or no longer
+	ErrNotFound        Status = C.TQ_ERR_NOT_FOUND        // a sequence or a file that does not exist
 	ErrBusy            Status = C.TQ_ERR_BUSY             // another goroutine is using the same sequence
 )
 

@@ -30,9 +30,15 @@ type LayerOptions struct {
 func NewLayerOptions(kvHeads, keyDim int) LayerOptions {
 	var c C.tq_layer_options
 	C.tq_layer_options_init(&c, C.sizeof_tq_layer_options)
+	options := layerOptions(&c)
+	options.KVHeads, options.KeyDim = kvHeads, keyDim
+	return options
+}
+
+func layerOptions(c *C.tq_layer_options) LayerOptions {
 	return LayerOptions{
-		KVHeads:            kvHeads,
-		KeyDim:             keyDim,
+		KVHeads:            int(c.kv_heads),
+		KeyDim:             int(c.key_dim),
 		ValueDim:           int(c.value_dim),
 		KeyFormat:          Format(c.key_format),
 		ValueFormat:        Format(c.value_format),

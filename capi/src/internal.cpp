@@ -56,6 +56,10 @@ Format format_from(tq_format format, const char* name) {
   return static_cast<Format>(format);
 }
 
+void check_range(std::uint32_t value, std::uint32_t least, std::uint32_t most, const char* name) {
+  if (value < least || value > most) invalid("%s is %u; expected %u to %u", name, value, least, most);
+}
+
 void check_flag(std::uint32_t value, const char* name) {
   if (value > 1) invalid("%s is %u; expected 0 or 1", name, value);
 }

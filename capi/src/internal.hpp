@@ -61,19 +61,26 @@ T read_struct(const T* given, const char* name, T defaults, std::size_t first_si
   return defaults;
 }
 
+// Into the caller's struct, of whatever version: its first `size` bytes.
+template <class T>
+void write_struct(T* out, std::uint32_t size, T value) noexcept {
+  value.struct_size = size;
+  std::memcpy(static_cast<void*>(out), &value, std::min<std::size_t>(size, sizeof(T)));
+}
+
 // For the init functions: writes the first `size` bytes of the defaults and the size.
 template <class T>
 void write_defaults(T* out, std::uint32_t size, T defaults) noexcept {
   if (out == nullptr || size < sizeof(std::uint32_t)) return;
   std::memset(static_cast<void*>(out), 0, size);
-  defaults.struct_size = size;
-  std::memcpy(static_cast<void*>(out), &defaults, std::min<std::size_t>(size, sizeof(T)));
+  write_struct(out, size, defaults);
 }
 
 void require_known_cpu_target();
 Allocator allocator_from(const tq_allocator& allocator);
 Element element_from(tq_dtype dtype, const char* name);
 Format format_from(tq_format format, const char* name);
+void check_range(std::uint32_t value, std::uint32_t least, std::uint32_t most, const char* name);
 void check_flag(std::uint32_t value, const char* name);
 void check_group(std::uint32_t group, const char* name);
 void check_rotation_block(std::uint32_t block, std::uint32_t dim, const char* name);

@@ -229,12 +229,39 @@ static void use_attention(void) {
   tq_cache_destroy(cache);
 }
 
+static void use_profile(void) {
+  static const char text[] =
+      "{\"format\": \"libturboquant-profile\", \"version\": 1,"
+      " \"model\": {\"name\": \"tiny\", \"fingerprint\": \"f\", \"layer_count\": 2},"
+      " \"defaults\": {\"kv_heads\": 2, \"key_dim\": 64}, \"layers\": [{\"layer\": 1, \"key_format\": \"tq8\"}]}";
+  tq_profile* profile = NULL;
+  tq_cache* cache = NULL;
+  tq_layer_options layer;
+  tq_cache_options options;
+  tq_error err;
+  tq_error_init(&err, sizeof err);
+  CHECK(tq_profile_load("no such folder/profile.json", NULL, &profile, &err) == TQ_ERR_NOT_FOUND);
+  CHECK(strstr(err.message, "profile.json") != NULL);
+  CHECK_OK(tq_profile_parse(text, sizeof text - 1, "f", &profile, &err), err);
+  CHECK(strcmp(tq_profile_name(profile), "tiny") == 0 && strcmp(tq_profile_fingerprint(profile), "f") == 0);
+  CHECK(tq_profile_layer_count(profile) == 2);
+  tq_layer_options_init(&layer, sizeof layer);
+  CHECK_OK(tq_profile_layer(profile, 1, &layer, &err), err);
+  CHECK(layer.key_dim == 64 && layer.key_format == TQ_FORMAT_TQ8 && layer.value_format == TQ_FORMAT_TQ4);
+  tq_cache_options_init(&options, sizeof options);
+  CHECK_OK(tq_profile_cache_options(profile, &options, &err), err);
+  CHECK_OK(tq_cache_create(&options, &cache, &err), err);
+  tq_cache_destroy(cache);
+  tq_profile_destroy(profile);
+}
+
 int main(void) {
   use_library();
   use_transform();
   use_codec();
   use_cache();
   use_attention();
+  use_profile();
   if (failures != 0) fprintf(stderr, "%d checks failed\n", failures);
   return failures != 0;
 }

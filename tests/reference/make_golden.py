@@ -1,4 +1,4 @@
-"""Writes tests/golden/v1/*.json from the reference; with --check only tells whether anything would change."""
+"""Writes tests/golden/v1 from the reference; with --check only tells whether anything would change."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import golden_attention
 import golden_cache
 import golden_codec
+import golden_profiles
 from golden_inputs import FORMULAS
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden" / "v1"
@@ -32,6 +33,7 @@ FILES: dict[str, tuple[str, Callable[[], Iterator[Case]]]] = {
     "cache_steps": (CACHE_COMMENT, golden_cache.step_cases),
     "cache_hard": (CACHE_COMMENT, golden_cache.hard_cases),
     "attention": (golden_attention.COMMENT, golden_attention.cases),
+    "profiles": (golden_profiles.COMMENT, golden_profiles.cases),
 }
 
 
@@ -105,6 +107,19 @@ def check(folder: Path) -> int:
         if difference:
             print(f"make_golden.py: {path.name}: {difference}", file=sys.stderr)
             return 1
+    return check_texts(folder) if "profiles" in FILES else 0
+
+
+def check_texts(folder: Path) -> int:
+    """The files that profiles.json names, byte by byte."""
+    expected = golden_profiles.texts()
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("profiles/*")}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) == found.get(name):
+            continue
+        change = "would change" if name in expected else "no case makes this file"
+        print(f"make_golden.py: {name}: {change if name in found else 'missing'}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -120,6 +135,9 @@ def main() -> int:
         path = arguments.folder / f"{name}.json"
         path.write_text(to_text(document(name)), encoding="utf-8")
         print(f"{path.name}: {path.stat().st_size} bytes")
+    (arguments.folder / "profiles").mkdir(exist_ok=True)
+    for name, text in golden_profiles.texts().items():
+        (arguments.folder / name).write_bytes(text)
     return 0
 
 

@@ -98,8 +98,11 @@ py::dict stats(CacheHandle& self) {
                   "ratio"_a = stats.ratio, "ratio_coded"_a = stats.ratio_coded);
 }
 
-py::dict layer_defaults() {
-  const tq_layer_options layer = default_layer();
+py::dict layer_defaults() { return fields_of(default_layer()); }
+
+}  // namespace
+
+py::dict fields_of(const tq_layer_options& layer) {
   using namespace py::literals;
   return py::dict("kv_heads"_a = layer.kv_heads, "key_dim"_a = layer.key_dim, "value_dim"_a = layer.value_dim,
                   "key_format"_a = format_name(layer.key_format), "value_format"_a = format_name(layer.value_format),
@@ -110,8 +113,6 @@ py::dict layer_defaults() {
                   "recent_blocks"_a = layer.recent_blocks, "exact_dtype"_a = exact_dtype_name(layer.exact_dtype),
                   "window"_a = layer.window, "seed"_a = layer.seed);
 }
-
-}  // namespace
 
 const LayerShape& CacheHandle::layer(std::uint32_t index) const {
   if (index >= layer_count_) raise_invalid("layer is %u; the cache has %u", index, layer_count_);

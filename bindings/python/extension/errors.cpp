@@ -1,6 +1,7 @@
 #include "errors.hpp"
 
 #include <cstdio>
+#include <cstring>
 
 namespace tqpy {
 namespace {
@@ -10,11 +11,17 @@ struct Message {
   Message(const char* format, va_list arguments) { std::vsnprintf(text, sizeof text, format, arguments); }
 };
 
+// Messages quote paths, which need not be UTF-8, and end where their buffer does.
+py::str text_of(const char* message) {
+  const auto length = static_cast<Py_ssize_t>(std::strlen(message));
+  return py::reinterpret_steal<py::str>(PyUnicode_DecodeUTF8(message, length, "replace"));
+}
+
 }  // namespace
 
 void raise_status(tq_status status, const char* message) {
   const py::object make = py::module_::import("libturboquant._errors").attr("error_from_status");
-  const py::object error = make(status, tq_status_name(status), message);
+  const py::object error = make(status, tq_status_name(status), text_of(message));
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   throw py::error_already_set();
 }

@@ -92,12 +92,16 @@ struct WritingSequence {
   Writing own;
 };
 
+// The fields of libturboquant.LayerOptions, as keyword arguments.
+py::dict fields_of(const tq_layer_options& layer);
+
 void register_transform(py::module_& module);
 void register_codec(py::module_& module);
 void register_cache(py::module_& module);
 void register_sequence(py::module_& module);
 void register_attend(py::module_& module);
 void register_pool(py::module_& module);
+void register_profile(py::module_& module);
 void register_timing(py::module_& module);
 
 }  // namespace tqpy

@@ -45,6 +45,7 @@ PYBIND11_MODULE(_core, module) {
   register_codec(module);
   register_cache(module);
   register_pool(module);
+  register_profile(module);
   register_sequence(module);
   register_attend(module);
   register_timing(module);

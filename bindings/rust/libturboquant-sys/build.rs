@@ -33,6 +33,10 @@ fn find_or_build() -> String {
     library.include_paths.iter().find(header).map_or(String::new(), |folder| text(folder))
 }
 
+/// Where xsimd and nlohmann-json are, if not where compilers look: options of CMake, and environment variables here.
+#[cfg(feature = "vendored")]
+const HEADER_FOLDERS: [&str; 2] = ["TQ_XSIMD_INCLUDE_DIR", "TQ_JSON_INCLUDE_DIR"];
+
 #[cfg(feature = "vendored")]
 fn find_or_build() -> String {
     let source = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).join("source");
@@ -45,7 +49,9 @@ fn find_or_build() -> String {
     for part in ["CMakeLists.txt", "cmake", "core", "capi"] {
         println!("cargo:rerun-if-changed={}", text(&source.join(part)));
     }
-    println!("cargo:rerun-if-env-changed=TQ_XSIMD_INCLUDE_DIR");
+    for folder in HEADER_FOLDERS {
+        println!("cargo:rerun-if-env-changed={folder}");
+    }
 
     let mut build = cmake::Config::new(&source);
     build
@@ -58,8 +64,10 @@ fn find_or_build() -> String {
         .define("TQ_BUILD_BENCH", "OFF")
         .define("TQ_INSTALL", "ON")
         .define("TQ_USE_SYSTEM_DEPS", "ON"); // a build script downloads nothing
-    if let Ok(folder) = env::var("TQ_XSIMD_INCLUDE_DIR") {
-        build.define("TQ_XSIMD_INCLUDE_DIR", folder);
+    for name in HEADER_FOLDERS {
+        if let Ok(folder) = env::var(name) {
+            build.define(name, folder);
+        }
     }
     let installed = build.build();
     link_like(&installed.join("lib/pkgconfig/libturboquant.pc"));

@@ -13,13 +13,14 @@
  * Errors     Fallible calls return a tq_status. Out-parameters are written only on TQ_OK, unless a function says
  *            otherwise. `err` may be NULL; it is caller-owned memory, so it is safe from any thread or goroutine. The
  *            message names the argument and the value that was refused. A failed call changes nothing.
- * Ownership  *_create gives the caller a handle and *_destroy takes it back (NULL is a no-op). A sequence is a number,
- *            not a pointer: using it after its destruction is an error, not undefined behaviour. Every other pointer is
- *            borrowed until the call returns.
- * Threads    Codecs and pools may be used by many threads at once. In a cache, calls on different sequences may run at
- *            the same time, appending and attending. One sequence has one writer (append, truncate, destroy) at a time;
- *            any number of threads may attend to, read or fork a sequence that nobody is writing. Two writers on one
- *            sequence are detected and refused with TQ_ERR_BUSY. The library starts no thread but those of tq_pool.
+ * Ownership  *_create (and tq_profile_load, _parse) gives the caller a handle and *_destroy takes it back (NULL is a
+ *            no-op). A sequence is a number, not a pointer: using it after its destruction is an error, not undefined
+ *            behaviour. Every other pointer is borrowed until the call returns, unless a function says otherwise.
+ * Threads    Codecs, pools and profiles may be used by many threads at once. In a cache, calls on different sequences
+ *            may run at the same time, appending and attending. One sequence has one writer (append, truncate,
+ *            destroy) at a time; any number of threads may attend to, read or fork a sequence that nobody is writing.
+ *            Two writers on one sequence are detected and refused with TQ_ERR_BUSY. The library starts no thread but
+ *            those of tq_pool.
  * Options    Structs start with struct_size, which their init function sets together with the defaults. The library
  *            reads min(struct_size, its own size) bytes; a size below that of version 0.1 is TQ_ERR_INVALID_ARGUMENT,
  *            non-zero bytes past what this build knows are TQ_ERR_UNSUPPORTED.
@@ -61,10 +62,10 @@ enum {
   TQ_ERR_INVALID_ARGUMENT = 1, /* the message names the argument and its value */
   TQ_ERR_OUT_OF_MEMORY = 2,    /* the allocator or the byte budget refused; the cache is as it was */
   TQ_ERR_BUFFER_TOO_SMALL = 3, /* the message says how many bytes are needed */
-  TQ_ERR_CORRUPT_DATA = 4,     /* damaged bytes; nothing in version 0.1 returns it yet */
+  TQ_ERR_CORRUPT_DATA = 4,     /* the content of a file is damaged or impossible; the message says where */
   TQ_ERR_UNSUPPORTED = 5,      /* a newer format, an option or a CPU target this build does not know */
   TQ_ERR_INTERNAL = 6,         /* a bug in libturboquant; please report the message */
-  TQ_ERR_NOT_FOUND = 7,        /* a sequence that does not exist, or no longer */
+  TQ_ERR_NOT_FOUND = 7,        /* a sequence that does not exist, or no longer; a file that does not exist */
   TQ_ERR_BUSY = 8              /* another thread is writing the same sequence */
 };
 
@@ -310,6 +311,39 @@ TQ_API void tq_cache_statistics_init(tq_cache_statistics* stats, uint32_t struct
 
 /* May be called at any time from any thread; the numbers are those of one moment only if nobody writes meanwhile. */
 TQ_API tq_status tq_cache_stats(const tq_cache* cache, tq_cache_statistics* stats, tq_error* err);
+
+/* ---- Profiles --------------------------------------------------------------------------------------------------- */
+
+/* The options of every layer as they were chosen for one model, in a JSON file (docs/profile.md). A file has at most
+ * TQ_MAX_PROFILE_BYTES bytes. Nothing of it is believed: a profile that was loaded makes a cache. */
+#define TQ_MAX_PROFILE_BYTES 1048576u
+
+typedef struct tq_profile tq_profile; /* immutable */
+
+/* Reads a file, or `length` bytes of text, which need no NUL at their end. `fingerprint` is that of the model at hand;
+ * NULL: any will do. The message names file, field and value:
+ *   TQ_ERR_NOT_FOUND         there is no file at `path`
+ *   TQ_ERR_INVALID_ARGUMENT  the file cannot be read, or its fingerprint is another one
+ *   TQ_ERR_CORRUPT_DATA      it is no JSON, no profile, too long, or says what tq_cache_create would refuse
+ *   TQ_ERR_UNSUPPORTED       a version, a field or a format that this library does not know
+ * Since 0.1. */
+TQ_API tq_status tq_profile_load(const char* path, const char* fingerprint, tq_profile** out, tq_error* err);
+TQ_API tq_status tq_profile_parse(const char* text, size_t length, const char* fingerprint, tq_profile** out,
+                                  tq_error* err);
+TQ_API void tq_profile_destroy(tq_profile* profile);
+
+/* Of the model. UTF-8, never NULL ("" for a NULL profile), borrowed until the profile is destroyed. */
+TQ_API const char* tq_profile_name(const tq_profile* profile);
+TQ_API const char* tq_profile_fingerprint(const tq_profile* profile);
+
+TQ_API uint32_t tq_profile_layer_count(const tq_profile* profile); /* 1..65536; 0 if profile is NULL */
+
+/* Copies the options of one layer; *out comes from tq_layer_options_init. */
+TQ_API tq_status tq_profile_layer(const tq_profile* profile, uint32_t layer, tq_layer_options* out, tq_error* err);
+
+/* Sets layer_count, layers and layers_given of *options, which come from tq_cache_options_init; the rest stays. The
+ * layers are borrowed until the profile is destroyed. tq_cache_create keeps none of them. */
+TQ_API tq_status tq_profile_cache_options(const tq_profile* profile, tq_cache_options* options, tq_error* err);
 
 /* ---- Threads ---------------------------------------------------------------------------------------------------- */
 

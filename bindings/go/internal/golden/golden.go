@@ -119,19 +119,38 @@ type Attention struct {
 	}
 }
 
-// Load returns the cases of a golden file. The folder is that of this repository, or $TQ_GOLDEN. A copy of this module
-// without the repository around it has no golden files: the test is skipped.
+// Profile is a case of profiles.json.
+type Profile struct {
+	Name             string
+	File             string
+	Fingerprint      *string
+	Status           string
+	Message          []string
+	ModelName        string `json:"model_name"`
+	ModelFingerprint string `json:"model_fingerprint"`
+	Layers           []Layer
+}
+
+// folder is that of this repository, or $TQ_GOLDEN.
+func folder() string {
+	if folder := os.Getenv("TQ_GOLDEN"); folder != "" {
+		return folder
+	}
+	_, source, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(source), "..", "..", "..", "..", "tests", "golden", "v1")
+}
+
+// Path returns where a file lies that a case names.
+func Path(file string) string { return filepath.Join(folder(), file) }
+
+// Load returns the cases of a golden file. A copy of this module without the repository around it has no golden files:
+// the test is skipped, unless $TQ_GOLDEN names their folder.
 func Load[Case any](t testing.TB, file string) []Case {
 	t.Helper()
-	folder := os.Getenv("TQ_GOLDEN")
-	if folder == "" {
-		_, source, _, _ := runtime.Caller(0)
-		folder = filepath.Join(filepath.Dir(source), "..", "..", "..", "..", "tests", "golden", "v1")
-		if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
-			t.Skip("the golden files are not part of this copy of the module; TQ_GOLDEN names their folder")
-		}
+	if _, err := os.Stat(folder()); errors.Is(err, fs.ErrNotExist) && os.Getenv("TQ_GOLDEN") == "" {
+		t.Skip("the golden files are not part of this copy of the module; TQ_GOLDEN names their folder")
 	}
-	data, err := os.ReadFile(filepath.Join(folder, file))
+	data, err := os.ReadFile(Path(file))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,7 @@ from ._errors import (
     Unsupported,
 )
 from ._options import LayerOptions
+from ._profile import Profile
 from ._statistics import CacheStatistics
 
 __version__ = version()
@@ -55,6 +56,7 @@ __all__ = [
     "NotFound",
     "OutOfMemory",
     "Pool",
+    "Profile",
     "Sequence",
     "Unsupported",
     "attend",

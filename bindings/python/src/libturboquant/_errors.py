@@ -40,7 +40,7 @@ class BufferTooSmall(Error):
 
 
 class CorruptData(Error):
-    """Damaged bytes."""
+    """The content of a file is damaged or impossible; the message names file and field."""
 
     status = 4
     status_name = "TQ_ERR_CORRUPT_DATA"
@@ -61,7 +61,7 @@ class InternalError(Error):
 
 
 class NotFound(Error, LookupError):
-    """A sequence that does not exist, or no longer."""
+    """A sequence that does not exist, or no longer; a file that does not exist."""
 
     status = 7
     status_name = "TQ_ERR_NOT_FOUND"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 
@@ -28,3 +29,6 @@ Dtype = Literal["float32", "float16", "bfloat16"]
 
 Bits = Literal["float16", "bfloat16"]
 """What a uint16 array may hold."""
+
+StrPath = str | os.PathLike[str] | bytes | os.PathLike[bytes]
+"""Where a file lies."""

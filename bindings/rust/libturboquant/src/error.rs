@@ -20,13 +20,13 @@ pub enum Error {
     OutOfMemory(String),
     /// A buffer is too small; the message says how many bytes are needed.
     BufferTooSmall(String),
-    /// Damaged bytes.
+    /// The content of a file is damaged or impossible; the message says where.
     CorruptData(String),
     /// A format, an option or a CPU target that the loaded library does not know.
     Unsupported(String),
     /// A bug in libturboquant; please report the message.
     Internal(String),
-    /// A sequence that does not exist, or no longer.
+    /// A sequence that does not exist, or no longer; a file that does not exist.
     NotFound(String),
     /// Another thread is writing the same sequence.
     Busy(String),

@@ -14,6 +14,7 @@ mod library;
 mod options;
 mod parallel;
 mod pool;
+mod profile;
 mod rows;
 mod sequence;
 mod shape;
@@ -30,6 +31,7 @@ pub use library::{cpu_target, fwht, status_name, version, version_string};
 pub use options::{CacheOptions, LayerOptions};
 pub use parallel::ParallelFor;
 pub use pool::Pool;
+pub use profile::Profile;
 pub use rows::{Rows, RowsMut};
 pub use sequence::{Blocks, Sequence};
 pub use statistics::Statistics;
@@ -40,6 +42,8 @@ use libturboquant_sys as sys;
 pub const BLOCK_TOKENS: usize = sys::TQ_BLOCK_TOKENS as usize;
 /// Most numbers per key or value vector.
 pub const MAX_HEAD_DIM: usize = sys::TQ_MAX_HEAD_DIM as usize;
+/// Most bytes of the file of a [`Profile`].
+pub const MAX_PROFILE_BYTES: usize = sys::TQ_MAX_PROFILE_BYTES as usize;
 /// Largest absolute value accepted for coding, 2^60.
 pub const MAX_MAGNITUDE: f32 = sys::TQ_MAX_MAGNITUDE;
 

@@ -38,11 +38,16 @@ macro_rules! with_dtype {
 }
 pub(crate) use with_dtype;
 
-/// All cases of a file. The folder is the repository's, or what `TQ_GOLDEN_DIR` says.
-pub fn cases(file: &str) -> Vec<Value> {
+/// Where a file lies: in the repository's folder, or in what `TQ_GOLDEN_DIR` says.
+pub fn path(file: &str) -> String {
     let folder = std::env::var("TQ_GOLDEN_DIR")
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/golden").to_owned());
-    let path = format!("{folder}/v1/{file}");
+    format!("{folder}/v1/{file}")
+}
+
+/// All cases of a file.
+pub fn cases(file: &str) -> Vec<Value> {
+    let path = path(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
         panic!("{path}: {error}; outside the repository set TQ_GOLDEN_DIR to its tests/golden")
     });

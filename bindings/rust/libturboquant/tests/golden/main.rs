@@ -2,6 +2,7 @@
 //! each case's tolerance.
 
 mod data;
+mod profiles;
 
 use data::{Exact, Sizes, fnv1a64, hex_of, hex_of_floats, number, rows, small, text, with_dtype};
 use libturboquant::{AttendItem, AttendOptions, Cache, Codec, CodecOptions, Kv, Layout, ParallelFor, Pool};
