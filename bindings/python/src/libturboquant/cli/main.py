@@ -10,9 +10,9 @@ import libturboquant as tq
 
 from libturboquant.evaluation.errors import EvaluationError
 
-from . import bench, demo, eval, info, inspect
+from . import bench, compare, demo, eval, info, inspect, tune
 
-COMMANDS = (info, demo, inspect, bench, eval)
+COMMANDS = (info, demo, inspect, bench, eval, tune, compare)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ With torch: `model`, `caches`, `lockstep`, `attention_error`, `speed`, `needle`,
 """
 
 from .errors import EvaluationError
-from .profile import Profile, load_profile, save_profile
+from .profile import load_profile, save_profile
 from .settings import Setting, parse_setting
 
-__all__ = ["EvaluationError", "Profile", "Setting", "load_profile", "parse_setting", "save_profile"]
+__all__ = ["EvaluationError", "Setting", "load_profile", "parse_setting", "save_profile"]

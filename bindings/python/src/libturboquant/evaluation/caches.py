@@ -17,6 +17,7 @@ import libturboquant as tq
 from . import codes
 from .errors import EvaluationError
 from .model import Subject
+from .profile import check_model
 from .settings import Setting
 
 BLOCK = 64
@@ -113,8 +114,17 @@ def turboquant_cache(subject: Subject, setting: Setting) -> Any:
     from libturboquant.transformers import TurboQuantCache
 
     if setting.profile is not None:
-        setting.profile.check_model(subject.name, subject.fingerprint(), subject.layer_count)
-    return TurboQuantCache(subject.config, **setting.fields, layers={index: dict(f) for index, f in setting.layers.items()})
+        check_model(setting.profile, subject.name, subject.fingerprint())
+        return TurboQuantCache(subject.config, layers=setting.profile.layers)
+    return TurboQuantCache(subject.config, layers=setting.layers, **setting.fields)
+
+
+def layers_of(subject: Subject, setting: Setting) -> dict[int, tq.LayerOptions]:
+    """Options of every layer that libturboquant holds, by its index in the model."""
+    from libturboquant.transformers._options import layer_options, transformers_layers
+
+    _, ours = transformers_layers(subject.config)
+    return dict(zip(ours, layer_options(subject.config, ours, dict(setting.fields), setting.layers), strict=True))
 
 
 def check_settings(subject: Subject, settings: list[Setting]) -> None:

@@ -1,19 +1,19 @@
-"""The fields of LayerOptions as text and as JSON: which there are, what they may hold, short names."""
+"""The fields of LayerOptions as text: which there are, what they may hold, short names."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Literal, cast, get_args, get_origin, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
-from libturboquant._options import ExactDtype, Format, LayerOptions
+from libturboquant._options import LayerOptions
 
 from .errors import EvaluationError
 
 Value = str | int | bool
 
 SHAPE = ("kv_heads", "key_dim", "value_dim", "window")
-"""Fields that the model decides; a profile repeats them, a setting cannot change them."""
+"""Fields that the model decides; a setting cannot change them."""
 
 _SHORT: dict[str, tuple[str, ...]] = {
     "k": ("key_format",),
@@ -36,23 +36,18 @@ _CHOICES: dict[str, tuple[Value, ...]] = {
     **{name: get_args(kind) for name, kind in _TYPES.items() if get_origin(kind) is Literal},
 }
 _RANGES: dict[str, tuple[int, int]] = {
-    "kv_heads": (1, 65536),
-    "key_dim": (1, 1024),
-    "value_dim": (0, 1024),
     "key_rotation_block": (0, 1024),
     "value_rotation_block": (0, 1024),
     "sink_tokens": (0, 64),
     "recent_blocks": (0, 1024),
-    "window": (0, 2**32 - 1),
     "seed": (0, 2**64 - 1),
 }
 _SWITCHES: dict[str, bool] = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 
-FIELDS = tuple(field.name for field in dataclasses.fields(LayerOptions))
 DEFAULTS: dict[str, Value] = {
     field.name: field.default for field in dataclasses.fields(LayerOptions) if field.default is not dataclasses.MISSING
 }
-TUNABLE = tuple(name for name in FIELDS if name not in SHAPE)
+TUNABLE = tuple(field.name for field in dataclasses.fields(LayerOptions) if field.name not in SHAPE)
 
 
 def expand(name: str) -> tuple[str, ...]:
@@ -73,28 +68,20 @@ def from_text(name: str, text: str) -> Value:
     if _TYPES[name] is int:
         if not re.fullmatch(r"\d{1,20}", text):
             raise EvaluationError(f"{name} is '{text}': write a whole number")
-        return checked(name, int(text))
-    return checked(name, text)
+        return _checked(name, int(text))
+    return _checked(name, text)
 
 
-def checked(name: str, value: object) -> Value:
-    """The value, if the field may hold it."""
-    if name not in FIELDS:
-        raise EvaluationError(f"'{name}' is not a field of a layer: choose from {', '.join(FIELDS)}")
+def _checked(name: str, value: int | str) -> Value:
     choices = _CHOICES.get(name)
     if choices is not None:
-        if value not in choices or isinstance(value, bool):
+        if value not in choices:
             raise EvaluationError(f"{name} is {value!r}: choose from {', '.join(map(str, choices))}")
-    elif _TYPES[name] is bool:
-        if not isinstance(value, bool):
-            raise EvaluationError(f"{name} is {value!r}: choose true or false")
-    else:
-        least, most = _RANGES[name]
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise EvaluationError(f"{name} is {value!r}: choose a whole number from {least} to {most}")
-        if name.endswith("rotation_block") and value & (value - 1):
-            raise EvaluationError(f"{name} is {value}: choose a power of two, or 0 for the largest")
-    return cast(Value, value)
+        return value
+    least, most = _RANGES[name]
+    if not isinstance(value, int) or not least <= value <= most:
+        raise EvaluationError(f"{name} is {value!r}: choose a whole number from {least} to {most}")
+    if name.endswith("rotation_block") and value & (value - 1):
+        raise EvaluationError(f"{name} is {value}: choose a power of two, or 0 for the largest")
+    return value
 
-
-__all__ = ["DEFAULTS", "FIELDS", "SHAPE", "TUNABLE", "ExactDtype", "Format", "Value", "checked", "expand", "from_text"]

@@ -46,8 +46,32 @@ class Reading:
     seconds_per_token: float = 0.0
 
 
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass: its tokens, those that follow each (-1: end of the window), and its number."""
+
+    first: bool
+    chunk: NDArray[np.int64]
+    following: NDArray[np.int64]
+    segment: int
+
+
+def passes(windows: list[NDArray[np.int64]]) -> list[Pass]:
+    """All forward passes, in order."""
+    result: list[Pass] = []
+    for window in windows:
+        following = np.append(window[1:], -1)
+        for start in range(0, len(window), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            result.append(Pass(start == 0, window[chunk], following[chunk], len(result)))
+    return result
+
+
 @dataclass
-class _Reader:
+class Reader:
+    """Reads with one setting, pass by pass."""
+
+    subject: Subject
     setting: Setting
     parts: list[metrics.Positions] = field(default_factory=list)
     bytes_at: list[tuple[int, float]] = field(default_factory=list)
@@ -55,23 +79,32 @@ class _Reader:
     tokens: int = 0
     cache: Any = None
 
-    def start(self, subject: Subject) -> None:
-        self.cache = make_cache(subject, self.setting)
-        self.bytes_at = []
-
-    def read(self, subject: Subject, chunk: NDArray[np.int64], first: bool) -> metrics.F64:
+    def logits(self, each: Pass) -> NDArray[np.float32]:
+        """Of every token of the pass."""
+        if each.first:
+            self.cache, self.bytes_at = make_cache(self.subject, self.setting), []
         start = time.perf_counter()
-        logits = subject.logits(chunk, self.cache)
-        if not first:
+        logits = self.subject.logits(each.chunk, self.cache)
+        if not each.first:  # the first pays for fresh memory
             self.seconds += time.perf_counter() - start
-            self.tokens += len(chunk)
+            self.tokens += len(each.chunk)
         state = cost(self.setting, self.cache)
         self.bytes_at.append((state.tokens, state.bytes))
-        return metrics.log_softmax(logits)
+        return logits
+
+    def compare(self, each: Pass, exact: metrics.F64) -> None:
+        """Read the pass and compare with the log-probabilities of 16 bit."""
+        coded = metrics.log_softmax(self.logits(each))
+        self.parts.append(metrics.compare_pass(exact, coded, each.following, each.segment))
+
+    def positions(self) -> metrics.Positions:
+        """Of everything that was compared."""
+        return metrics.join(self.parts)
 
     def result(self) -> Reading:
+        """All of it."""
         per_token = self.seconds / self.tokens if self.tokens else float("nan")
-        return Reading(self.setting, metrics.join(self.parts), cost(self.setting, self.cache), self.bytes_at, per_token)
+        return Reading(self.setting, self.positions(), cost(self.setting, self.cache), self.bytes_at, per_token)
 
 
 def read_windows(
@@ -82,27 +115,18 @@ def read_windows(
     Parameters
     ----------
     settings : list
-        The first one of kind "16bit" is what the others are compared with; without one, a 16-bit cache is added for
-        the comparison but not reported.
+        One of them of kind "16bit", with which the others are compared.
     """
-    readers = [_Reader(setting) for setting in settings]
-    reference = next((reader for reader in readers if reader.setting.kind == "16bit"), _Reader(Setting("16bit", "16bit")))
-    others = [reader for reader in readers if reader is not reference]
-    passes = sum(-(-len(window) // CHUNK) for window in windows)
-    segment = 0
-    with progress(title, passes * len(readers)) as advance:
-        for window in windows:
-            for reader in (reference, *others):
-                reader.start(subject)
-            for start in range(0, len(window), CHUNK):
-                chunk = window[start : start + CHUNK]
-                following = np.append(window[start + 1 : start + CHUNK + 1], [-1])[: len(chunk)]
-                exact = reference.read(subject, chunk, start == 0)
-                reference.parts.append(metrics.compare_pass(exact, exact, following, segment))
-                for reader in others:
-                    coded = reader.read(subject, chunk, start == 0)
-                    reader.parts.append(metrics.compare_pass(exact, coded, following, segment))
+    readers = [Reader(subject, setting) for setting in settings]
+    reference = next(reader for reader in readers if reader.setting.kind == "16bit")
+    every = passes(windows)
+    with progress(title, len(every) * len(readers)) as advance:
+        for each in every:
+            exact = metrics.log_softmax(reference.logits(each))
+            reference.parts.append(metrics.compare_pass(exact, exact, each.following, each.segment))
+            advance()
+            for reader in readers:
+                if reader is not reference:
+                    reader.compare(each, exact)
                     advance()
-                segment += 1
-                advance()
     return {reader.setting.name: reader.result() for reader in readers}

@@ -17,9 +17,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+import libturboquant as tq
+
 from . import fields
 from .errors import EvaluationError
-from .profile import Profile, load_profile
+from .profile import load_profile
 
 YARDSTICKS = ("int8", "int4", "int4-rotated", "int4-rotated-refit")
 REFERENCE = "16bit"
@@ -41,15 +43,15 @@ class Setting:
         Of all layers, what differs from the defaults of LayerOptions. Yardsticks: "sink_tokens" and "tail".
     layers : mapping
         Of single layers, what differs from `fields`.
-    profile : Profile, optional
-        Where the fields came from; checked against the model before use.
+    profile : libturboquant.Profile, optional
+        Describes all layers; then `fields` and `layers` are empty.
     """
 
     name: str
     kind: Kind
     fields: Mapping[str, fields.Value] = field(default_factory=lambda: MappingProxyType({}))
     layers: Mapping[int, Mapping[str, fields.Value]] = field(default_factory=lambda: MappingProxyType({}))
-    profile: Profile | None = None
+    profile: tq.Profile | None = None
 
     def with_fields(self, name: str, **changed: fields.Value) -> Setting:
         """The same with other fields for all layers."""
@@ -73,8 +75,7 @@ def parse_setting(text: str) -> Setting:
     if text == REFERENCE:
         return Setting(text, "16bit")
     if text.endswith(".json"):
-        profile = load_profile(Path(text))
-        return Setting(Path(text).stem, "turboquant", profile.setting_fields(), profile.setting_layers(), profile)
+        return Setting(Path(text).stem, "turboquant", profile=load_profile(Path(text)))
     head, *rest = [part.strip() for part in text.split(",")]
     if head in YARDSTICKS:
         return Setting(text, "yardstick", _yardstick_fields(head, rest))
