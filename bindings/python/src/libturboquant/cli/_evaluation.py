@@ -1,4 +1,4 @@
-"""What `eval`, `tune` and `compare` share: arguments, loading, files. Nothing here imports torch before a command runs."""
+"""What `eval`, `tune` and `compare` share: arguments, loading, files. torch is imported only when a command runs."""
 
 from __future__ import annotations
 
@@ -52,6 +52,14 @@ def load(options: argparse.Namespace, model: str) -> tuple[Subject, NDArray[np.i
         raise EvaluationError(f"--context {options.context} leaves nothing to predict: give at least 2")
     check_context(subject, options.context)
     return subject, read_text(subject, options.text)
+
+
+def check_folders(*paths: Path | None) -> None:
+    """Refuse files that cannot be written before anything is measured."""
+    for path in paths:
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            reason = "is a folder" if path.is_dir() else "lies in no folder that exists"
+            raise EvaluationError(f"{path} {reason}: give the path of a file")
 
 
 def write_json(path: Path | None, tree: Any) -> None:

@@ -1,7 +1,7 @@
 """Compares two settings of the cache on the same text: how sure is it that one is better, and how do they write?
 
-A and B are settings as for `turboquant eval`, or profiles. Differences are paired, position by position; their intervals
-hold the true mean with 95 % (bootstrap over passes of 64 tokens).
+A and B are settings as for `turboquant eval`, or profiles. Differences are paired, position by position; their
+intervals hold the true mean with 95 % (bootstrap over passes of 64 tokens).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from libturboquant.evaluation.errors import EvaluationError
 from libturboquant.evaluation.settings import parse_setting
 
 from ._arguments import positive
-from ._evaluation import add_subject, load, write_json
+from ._evaluation import add_subject, check_folders, load, write_json
 from ._table import print_table
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print, write."""
+    check_folders(options.json)
     a, b = parse_setting(options.a), parse_setting(options.b)
     if a.name == b.name:
         raise EvaluationError(f"A and B are both '{a.name}': give two settings, or rename one of the profiles")
@@ -45,7 +46,9 @@ def run(options: argparse.Namespace) -> int:
     from libturboquant.evaluation.compare import ComparePlan, compare
 
     if options.tokens >= options.context:
-        raise EvaluationError(f"--tokens {options.tokens} leaves no prompt in a context of {options.context}: give less")
+        raise EvaluationError(
+            f"--tokens {options.tokens} leaves no prompt in a context of {options.context}: give less"
+        )
     plan = ComparePlan(options.windows, options.context, options.prompts, options.tokens)
     result = compare(subject, text, a, b, plan)
     print_numbers(result)

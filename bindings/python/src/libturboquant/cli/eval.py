@@ -12,7 +12,7 @@ from pathlib import Path
 
 from libturboquant.evaluation.settings import STANDARD, unique_settings
 
-from ._evaluation import add_subject, load, write_json, write_text
+from ._evaluation import add_subject, check_folders, load, write_json, write_text
 from ._table import print_table
 
 MAX_KL = 0.05
@@ -22,9 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The model, the text, the settings, the files."""
     parser.add_argument("model", help="folder of a transformers model, or its name on the hub")
     add_subject(parser, windows=4)
-    parser.add_argument(
-        "--setting", action="append", metavar="S", help=f"repeatable (default: {' '.join(STANDARD)})"
-    )
+    parser.add_argument("--setting", action="append", metavar="S", help=f"repeatable (default: {' '.join(STANDARD)})")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all numbers")
     parser.add_argument("--html", type=Path, metavar="PATH", help="write a report, one file that needs no other")
     parser.add_argument(
@@ -36,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print, write."""
+    check_folders(options.json, options.html)
     settings = unique_settings(options.setting or list(STANDARD))
     subject, text = load(options, options.model)
     from libturboquant.evaluation.evaluate import Plan, evaluate

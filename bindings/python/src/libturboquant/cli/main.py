@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 
 import libturboquant as tq
-
 from libturboquant.evaluation.errors import EvaluationError
 
 from . import bench, compare, demo, eval, info, inspect, tune

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from ._arguments import positive
-from ._evaluation import add_subject, load
+from ._evaluation import add_subject, check_folders, load
 from ._table import print_table
 
 
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Search, check, write, print."""
+    check_folders(options.output)
     subject, text = load(options, options.model)
     from libturboquant.evaluation.formats import nats
     from libturboquant.evaluation.profile import save_profile
@@ -36,9 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
     plan = TunePlan(options.bits, options.windows, options.held_out, options.context, options.minutes)
     result = tune(subject, text, plan)
-    save_profile(
-        options.output, subject.name, subject.fingerprint(), result.layers(), result.notes(options.text.name)
-    )
+    save_profile(options.output, subject.name, subject.fingerprint(), result.layers(), result.notes(options.text.name))
     rows = [(step.change, f"{step.bits:.3f}", nats(step.kl), "kept" if step.kept else "") for step in result.steps]
     print_table("Tried on the calibration text", ("change", "bits per value", "mean KL", ""), rows)
     if not result.in_time:

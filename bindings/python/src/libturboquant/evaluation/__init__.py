@@ -1,7 +1,7 @@
 """What a compressed cache does to a model: measured, tuned and compared on one's own texts.
 
-The commands ``turboquant eval``, ``turboquant tune`` and ``turboquant compare`` are thin; all they do is here and can be
-called from Python. torch and transformers come with the extra: ``pip install 'libturboquant[eval]'``.
+The commands ``turboquant eval``, ``turboquant tune`` and ``turboquant compare`` are thin; all they do is here and can
+be called from Python. torch and transformers come with the extra: ``pip install 'libturboquant[eval]'``.
 
     from libturboquant.evaluation.evaluate import Plan, evaluate
     from libturboquant.evaluation.model import load_model

@@ -1,8 +1,8 @@
 """How far keys, values and attention outputs of single layers and heads are from those of 16 bit.
 
-The model reads the text with a 16-bit cache. Beside it every setting's cache gets the same keys and values, and in every
-layer attention is computed again, for the same queries and by the same function, on what that cache gives back. So an
-error is the layer's own, not what earlier layers passed on.
+The model reads the text with a 16-bit cache. Beside it every setting's cache gets the same keys and values, and in
+every layer attention is computed again, for the same queries and by the same function, on what that cache gives back.
+So an error is the layer's own, not what earlier layers passed on.
 """
 
 from __future__ import annotations
@@ -45,6 +45,12 @@ class LayerErrors:
     keys: F64
     values: F64
     attention: F64
+
+    @property
+    def attention_by_layer(self) -> F64:
+        """Root mean square over heads, [layers]."""
+        by_layer: F64 = np.sqrt((self.attention**2).mean(axis=1))
+        return by_layer
 
     @property
     def mean_attention(self) -> float:
@@ -125,9 +131,7 @@ def installed(subject: Subject, make: Callable[[Callable[..., Any] | None], Any]
         subject.model.set_attn_implementation(before)
 
 
-def layer_errors(
-    subject: Subject, windows: list[NDArray[np.int64]], settings: list[Setting]
-) -> dict[str, LayerErrors]:
+def layer_errors(subject: Subject, windows: list[NDArray[np.int64]], settings: list[Setting]) -> dict[str, LayerErrors]:
     """Errors of every setting that is not the reference."""
     coded = [setting for setting in settings if setting.kind != "16bit"]
     passes = sum(-(-len(window) // CHUNK) for window in windows)

@@ -56,6 +56,8 @@ class EmulatedLayer(DynamicLayer):
 
     def __init__(self, code: codes.RoundTrip | None = None, sinks: int = 0, tail: bool = True) -> None:
         super().__init__()
+        self.keys: Any
+        self.values: Any
         self.code, self.sinks, self.block = code, sinks, BLOCK if tail else 1
         self.coded = 0  # tokens from the start that are final: sinks and codes
 
@@ -116,7 +118,8 @@ def turboquant_cache(subject: Subject, setting: Setting) -> Any:
     if setting.profile is not None:
         check_model(setting.profile, subject.name, subject.fingerprint())
         return TurboQuantCache(subject.config, layers=setting.profile.layers)
-    return TurboQuantCache(subject.config, layers=setting.layers, **setting.fields)
+    given: Any = dict(setting.fields)  # checked when the setting was read
+    return TurboQuantCache(subject.config, layers=setting.layers, **given)
 
 
 def layers_of(subject: Subject, setting: Setting) -> dict[int, tq.LayerOptions]:
@@ -124,16 +127,22 @@ def layers_of(subject: Subject, setting: Setting) -> dict[int, tq.LayerOptions]:
     from libturboquant.transformers._options import layer_options, transformers_layers
 
     _, ours = transformers_layers(subject.config)
+    if setting.profile is not None:
+        return dict(zip(ours, setting.profile.layers, strict=True))
     return dict(zip(ours, layer_options(subject.config, ours, dict(setting.fields), setting.layers), strict=True))
 
 
 def check_settings(subject: Subject, settings: list[Setting]) -> None:
     """Make every cache once, before anything is measured; what the library refuses becomes a sentence."""
     for setting in settings:
-        try:
-            make_cache(subject, setting)
-        except (tq.Error, ValueError, TypeError, NotImplementedError) as error:
-            raise EvaluationError(f"the setting '{setting.name}' does not fit {subject.name}: {error}") from error
+        _check_setting(subject, setting)
+
+
+def _check_setting(subject: Subject, setting: Setting) -> None:
+    try:
+        make_cache(subject, setting)
+    except (tq.Error, ValueError, TypeError, NotImplementedError) as error:
+        raise EvaluationError(f"the setting '{setting.name}' does not fit {subject.name}: {error}") from error
 
 
 def cost(setting: Setting, cache: Any) -> Cost:

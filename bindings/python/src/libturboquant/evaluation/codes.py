@@ -45,8 +45,7 @@ def rotated(code: RoundTrip) -> RoundTrip:
     def round_trip(rows: F32) -> F32:
         block = rows.shape[1] & -rows.shape[1]
         turned = tq.fwht(np.ascontiguousarray(rows).reshape(-1, block)).reshape(rows.shape)
-        back: F32 = tq.fwht(code(turned).reshape(-1, block))  # its own inverse
-        return back.reshape(rows.shape)
+        return tq.fwht(code(turned).reshape(-1, block)).reshape(rows.shape)  # its own inverse
 
     return round_trip
 
@@ -82,4 +81,6 @@ def _half(scale: NDArray[np.floating]) -> F32:
 
 def _divide(a: NDArray[np.floating], b: NDArray[np.floating]) -> F32:
     """0 where b is 0."""
-    return np.divide(a, b, out=np.zeros(np.broadcast_shapes(a.shape, b.shape), np.float32), where=b != 0)
+    out = np.zeros(np.broadcast_shapes(a.shape, b.shape), np.float32)
+    np.divide(a, b, out=out, where=b != 0)
+    return out

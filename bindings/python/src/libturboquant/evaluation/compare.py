@@ -70,7 +70,7 @@ class Comparison:
         return self.readings[self.b].cost.bytes / self.readings[self.a].cost.bytes - 1
 
     def sentence(self) -> str:
-        """Such as "B is worse by 0.004 ± 0.001 nats; 12 % fewer bytes.\""""
+        """Such as "B is worse by 0.004 ± 0.001 nats; 12 % fewer bytes.\" """
         change = f"{nats(abs(self.kl.mean))} ± {nats(self.kl.half_width)} nats"
         if self.kl.decided:
             first = f"{self.b} is {'worse' if self.kl.mean > 0 else 'better'} than {self.a} by {change}"

@@ -13,7 +13,7 @@ import libturboquant as tq
 
 from . import metrics
 from .attention_error import LayerErrors, layer_errors
-from .caches import check_settings
+from .caches import check_settings, layers_of
 from .lockstep import Reading, read_windows
 from .model import Subject, cut_windows
 from .needle import DEPTHS, KINDS, Needles, run_needles
@@ -47,8 +47,7 @@ class Plan:
 class Evaluation:
     """What was measured; `settings` in the order given, the reference among them."""
 
-    model: str
-    fingerprint: str
+    subject: Subject
     plan: Plan
     settings: list[Setting]
     readings: dict[str, Reading]
@@ -74,8 +73,8 @@ class Evaluation:
             "version": 1,
             "libturboquant": tq.version(),
             "cpu_target": tq.cpu_target(),
-            "model": self.model,
-            "fingerprint": self.fingerprint,
+            "model": self.subject.name,
+            "fingerprint": self.subject.fingerprint(),
             "plan": asdict(self.plan),
             "settings": [self._setting(setting) for setting in self.settings],
             "retrieval_gain": {kind: self.needles.gain(kind) for kind in KINDS} if self.needles else None,
@@ -125,15 +124,17 @@ def evaluate(subject: Subject, text: NDArray[np.int64], settings: list[Setting],
     layers = layer_errors(subject, windows[:1], settings)
     needles = run_needles(subject, text, plan.context, settings) if plan.retrieval else None
     speeds = measure(subject, windows[0], settings) if plan.speed else {}
-    result = Evaluation(
-        subject.name, subject.fingerprint(), plan, settings, readings, layers, needles, speeds
-    )
-    result.verdicts = [
-        judge(readings[setting.name], result.reference, needles, plan.max_kl)
-        for setting in settings
-        if setting.kind != "16bit"
-    ]
+    result = Evaluation(subject, plan, settings, readings, layers, needles, speeds)
+    result.verdicts = [_judge(result, setting) for setting in settings if setting.kind != "16bit"]
     return result
+
+
+def _judge(result: Evaluation, setting: Setting) -> Verdict:
+    reading, errors = result.readings[setting.name], result.layers[setting.name]
+    if setting.kind != "turboquant":
+        return judge(reading, result.reference, result.needles, result.plan.max_kl)
+    options = layers_of(result.subject, setting)
+    return judge(reading, result.reference, result.needles, result.plan.max_kl, options, errors)
 
 
 def _retrieval(needles: Needles, name: str) -> dict[str, Any]:
@@ -157,8 +158,8 @@ def _finite(tree: Any) -> Any:
     """JSON has no NaN and no infinity."""
     if isinstance(tree, dict):
         return {str(key): _finite(value) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
+    if isinstance(tree, list | tuple):
         return [_finite(value) for value in tree]
-    if isinstance(tree, (np.floating, float)):
+    if isinstance(tree, np.floating | float):
         return float(tree) if math.isfinite(tree) else None
     return int(tree) if isinstance(tree, np.integer) else tree

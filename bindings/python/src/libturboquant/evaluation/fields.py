@@ -84,4 +84,3 @@ def _checked(name: str, value: int | str) -> Value:
     if name.endswith("rotation_block") and value & (value - 1):
         raise EvaluationError(f"{name} is {value}: choose a power of two, or 0 for the largest")
     return value
-

@@ -12,7 +12,7 @@ QUANTILES = (0.5, 0.99, 0.999)
 
 
 def log_softmax(logits: NDArray[np.floating]) -> F64:
-    """Logarithms of probabilities, [.., vocabulary]. Subtracting the maximum first keeps every exponential at most 1."""
+    """Logarithms of probabilities, [.., vocabulary]. Without their maximum first, exponentials could overflow."""
     shifted = logits.astype(np.float64)
     shifted -= shifted.max(axis=-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -72,9 +72,7 @@ class Positions:
         }
 
 
-def compare_pass(
-    exact: F64, coded: F64, following: NDArray[np.int64], segment: int
-) -> Positions:
+def compare_pass(exact: F64, coded: F64, following: NDArray[np.int64], segment: int) -> Positions:
     """Positions of one forward pass.
 
     exact, coded: log-probabilities [n, vocabulary]; following: [n] tokens that come next, -1 where a window ends.

@@ -83,7 +83,9 @@ def load_model(name: str, dtype: str = "float32") -> Subject:
     transformers.utils.logging.disable_progress_bar()
     folder = Path(name)
     if (folder.exists() or name.startswith((".", os.sep))) and not (folder / "config.json").is_file():
-        raise EvaluationError(f"{name} has no config.json: give the folder of a transformers model or a name of the hub")
+        raise EvaluationError(
+            f"{name} has no config.json: give the folder of a transformers model or a name of the hub"
+        )
     try:
         config = transformers.AutoConfig.from_pretrained(name)
         check_config(name, config)
@@ -119,8 +121,8 @@ def check_config(name: str, config: Any) -> None:
         types = ["sliding_attention" if getattr(text, "sliding_window", None) else "full_attention"]
     if "full_attention" not in types:
         raise EvaluationError(
-            f"{name} has only layers of the types {', '.join(sorted(set(types)))}: libturboquant's cache in transformers "
-            f"replaces layers of full attention, and there are none"
+            f"{name} has only layers of the types {', '.join(sorted(set(types)))}: libturboquant's cache in "
+            "transformers replaces layers of full attention, and there are none"
         )
 
 
@@ -147,16 +149,15 @@ def check_context(subject: Subject, context: int) -> None:
 def cut_windows(
     subject: Subject, tokens: NDArray[np.int64], count: int, context: int, first: int = 0
 ) -> list[NDArray[np.int64]]:
-    """Windows first .. first + count - 1 of the text: BOS (if the model has one) and the text that follows, no overlap."""
+    """Windows first .. first + count - 1 of the text: BOS, if the model has one, and text; they do not overlap."""
     check_context(subject, context)
     start = [] if subject.bos is None else [subject.bos]
     each = context - len(start)
     if len(tokens) < (first + count) * each:
-        fit = len(tokens) // each
-        advice = f"give a longer text, or --windows {fit - first}" if fit > first else "give a longer text or less --context"
+        fit = len(tokens) // each - first
         raise EvaluationError(
-            f"the text has {len(tokens)} tokens, and {first + count} windows of {context} take {(first + count) * each}: "
-            f"{advice}"
+            f"the text has {len(tokens)} tokens, and {first + count} windows of {context} take "
+            f"{(first + count) * each}: give a longer text or {f'--windows {fit}' if fit > 0 else 'less --context'}"
         )
     pieces = tokens[first * each : (first + count) * each].reshape(count, each)
     return [np.concatenate([np.asarray(start, np.int64), piece]) for piece in pieces]

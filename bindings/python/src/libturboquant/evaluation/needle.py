@@ -1,4 +1,4 @@
-"""Finds out whether a model still retrieves: strings are planted in a text, and the beginning of one is repeated at its end.
+"""Finds out whether a model still retrieves: strings are planted in a text, whose end repeats the beginning of one.
 
 Two kinds of strings: random tokens, which nobody can guess (models of a billion parameters copy them, very small ones
 do not), and passages of other text, which small models continue better if they have seen them before. What counts is
@@ -122,7 +122,9 @@ def make_haystacks(subject: Subject, text: Ids, lengths: list[int], seed: int = 
     haystacks = []
     for length in lengths:
         for _ in range(TEXTS):
-            strings, kinds, depths = [], [], []
+            strings: list[Ids] = []
+            kinds: list[Kind] = []
+            depths: list[float] = []
             for depth in DEPTHS:
                 start = int(draw.integers(border, len(text) - size + 1))
                 strings += [draw.choice(ordinary, size), text[start : start + size]]
@@ -145,9 +147,7 @@ def _plant(subject: Subject, filler: Ids, strings: Ids, kinds: tuple[Kind, ...],
         tokens += [filler[done:at], string]
         done = at
     tokens.append(filler[done:plain])
-    return Haystack(
-        len(filler), np.concatenate(tokens), np.concatenate([first, filler[:room]]), kinds, depths, strings
-    )
+    return Haystack(len(filler), np.concatenate(tokens), np.concatenate([first, filler[:room]]), kinds, depths, strings)
 
 
 def retrieve(subject: Subject, haystacks: list[Haystack], setting: Setting, planted: bool = True) -> Retrieval:

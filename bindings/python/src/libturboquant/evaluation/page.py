@@ -21,13 +21,13 @@ STYLES = 8
 def page(result: Evaluation, text_name: str) -> str:
     """The whole file."""
     style = (files(__package__) / "report.css").read_text(encoding="utf-8")
-    title = f"{result.model}: what a compressed KV cache costs"
+    title = f"{result.subject.name}: what a compressed KV cache costs"
     plan = result.plan
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="soft">{plan.windows} windows of {plan.context} tokens of {escape(text_name)}; libturboquant '
-        f"{tq.version()} on {tq.cpu_target()}. Every setting reads the same passes of 64 tokens and is compared with the "
-        "16-bit cache of the same model.</p>",
+        f"{tq.version()} on {tq.cpu_target()}. Every setting reads the same passes of 64 tokens and is compared with "
+        "the 16-bit cache of the same model.</p>",
         _verdicts(result),
         _section(accuracy(result), result, _ACCURACY),
         _section(costs(result), result, _COST),
@@ -49,9 +49,9 @@ def page(result: Evaluation, text_name: str) -> str:
 
 _ACCURACY = (
     "KL divergence of the next-token distribution from the one with the 16-bit cache, in nats: its mean, median and "
-    "quantiles over all positions. Bits per value: of what is coded; the newest tokens and the first ones stay in 16 bit."
+    "quantiles over all positions. Bits per value: of what is coded; the newest and the first tokens stay in 16 bit."
 )
-_COST = "Bytes of the whole cache, exact tokens and overhead included. Yardsticks are emulated: no time is given for them."
+_COST = "Bytes of the whole cache, exact tokens and overhead included. Yardsticks are emulated, so no time is given."
 _LAYERS = (
     "Rms of the difference / rms of what 16 bit gives, of coded tokens and of attention outputs for the same queries. "
     "Copied: planted tokens that the model finds again when their string's beginning is repeated at the end."
@@ -95,14 +95,12 @@ def _plots(result: Evaluation) -> list[tuple[str, str, str, bool]]:
     every = result.settings
     coded = [setting for setting in every if setting.name in result.layers]
     by_layer = [
-        _series(result, s, [(i, float((row**2).mean() ** 0.5)) for i, row in enumerate(result.layers[s.name].attention)])
+        _series(result, s, [(i, float(error)) for i, error in enumerate(result.layers[s.name].attention_by_layer)])
         for s in coded
     ]
     memory = [_series(result, s, list(result.readings[s.name].bytes_at)) for s in every]
     decode = [_series(result, s, list(result.speeds[s.name].decode)) for s in every if s.name in result.speeds]
-    histogram = [
-        (_series(result, s, []), metrics.kl_histogram(result.readings[s.name].positions.kl)[1]) for s in coded
-    ]
+    histogram = [(_series(result, s, []), metrics.kl_histogram(result.readings[s.name].positions.kl)[1]) for s in coded]
     edges = metrics.kl_histogram(result.reference.positions.kl)[0]
     return [
         (
@@ -136,7 +134,8 @@ def _figure(title: str, drawing: str, caption: str, legend: bool, result: Evalua
     if not drawing:
         return ""
     items = "".join(
-        f'<li><i class="s{i % STYLES}{" dashed" if setting.kind == "yardstick" else ""}"></i>{escape(setting.name)}</li>'
+        f'<li><i class="s{i % STYLES} {"dashed" if setting.kind == "yardstick" else ""}"></i>{escape(setting.name)}'
+        "</li>"
         for i, setting in enumerate(result.settings)
         if f'class="line s{i % STYLES}' in drawing
     )
@@ -158,8 +157,8 @@ def _retrieval(result: Evaluation) -> str:
             cells = [needles.copied(setting.name, kind, length, depth) for length in lengths for depth in DEPTHS]
             rows += f'<tr><th scope="row">{escape(setting.name)}</th>{"".join(_heat(c, share(c)) for c in cells)}</tr>'
         parts.append(
-            f"<h3>Planted {what}</h3>{_table(columns, rows)}<p class=soft>Share of planted tokens that are the most likely "
-            f"ones. With 16 bit, a planted string is worth {nats(needles.gain(kind))} nats per token to this model.</p>"
+            f"<h3>Planted {what}</h3>{_table(columns, rows)}<p class=soft>Share of planted tokens that are the most "
+            f"likely ones. With 16 bit a planted string is worth {nats(needles.gain(kind))} nats per token.</p>"
         )
     return "".join(parts)
 

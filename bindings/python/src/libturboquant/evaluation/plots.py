@@ -84,11 +84,11 @@ def _grid(x: Axis, y: Axis, y_format: Format) -> str:
     for tick in y.ticks():
         at = y.place(tick)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(f'<text class="tick" text-anchor="end" x="{LEFT - 6}" y="{at + 4:.1f}">{escape(y_format(tick))}</text>')
+        parts.append(_text("tick", LEFT - 6, at + 4, y_format(tick), "end"))
     whole = [tick for tick in x.ticks() if tick == int(tick)]
     for tick in whole:
         at = x.place(tick)
-        parts.append(f'<text class="tick" text-anchor="middle" x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}">{tick:.0f}</text>')
+        parts.append(_text("tick", at, HEIGHT - BOTTOM + 16, f"{tick:.0f}", "middle"))
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y.start}" y2="{y.start}"/>')
     return "".join(parts)
 
@@ -107,10 +107,15 @@ def _line(line: Series, x: Axis, y: Axis, y_format: Format) -> str:
 
 def _labels(x_label: str, y_label: str) -> str:
     middle = (TOP + HEIGHT - BOTTOM) / 2
+    turned = _text("label", 0, 0, y_label, "middle")
     return (
-        f'<text class="label" text-anchor="middle" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}">{escape(x_label)}</text>'
-        f'<text class="label" text-anchor="middle" transform="translate(12 {middle}) rotate(-90)">{escape(y_label)}</text>'
+        _text("label", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_label, "middle")
+        + f'<g transform="translate(12 {middle}) rotate(-90)">{turned}</g>'
     )
+
+
+def _text(kind: str, x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text class="{kind}" text-anchor="{anchor}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
 
 
 ROW = 44
@@ -128,12 +133,9 @@ def histograms(title: str, edges: Sequence[float], rows: Sequence[tuple[Series, 
     bottom = TOP + ROW * len(rows)
     for tick in x.ticks():
         anchor = "start" if x.place(tick) < 30 else "end" if x.place(tick) > WIDTH - 30 else "middle"
-        body.append(
-            f'<text class="tick" text-anchor="{anchor}" x="{x.place(tick):.1f}" y="{bottom + 16}">{tick:.0e}</text>'.replace(
-                "e-0", "e-"
-            ).replace("e+00", "")
-        )
-    body.append(f'<text class="label" text-anchor="middle" x="{WIDTH / 2}" y="{height - 8}">{escape(x_label)}</text>')
+        name = f"{tick:.0e}".replace("e-0", "e-").replace("e+00", "").replace("e+0", "e")
+        body.append(_text("tick", x.place(tick), bottom + 16, name, anchor))
+    body.append(_text("label", WIDTH / 2, height - 8, x_label, "middle"))
     return _svg(title, height, body)
 
 
@@ -146,14 +148,12 @@ def _histogram(series: Series, shares: Sequence[float], edges: Sequence[float], 
             left, right = x.place(low), x.place(high)
             parts.append(
                 f'<rect class="s{series.style}" x="{left + 0.4:.1f}" y="{base - tall:.1f}" '
-                f'width="{right - left - 0.8:.1f}" height="{tall:.1f}"><title>{low:.1e} to {high:.1e}: {share:.2%}</title></rect>'
+                f'width="{right - left - 0.8:.1f}" height="{tall:.1f}">'
+                f"<title>{low:.1e} to {high:.1e}: {share:.2%}</title></rect>"
             )
-    parts.append(f'<text class="tick" x="{x.start}" y="{base - ROW + 14}">{escape(series.name)}</text>')
+    parts.append(_text("tick", x.start, base - ROW + 14, series.name))
     return "".join(parts)
 
 
 def _svg(title: str, height: float, body: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(title)}">'
-        f'{"".join(body)}</svg>'
-    )
+    return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(title)}">' f'{"".join(body)}</svg>'

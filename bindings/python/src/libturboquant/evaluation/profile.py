@@ -37,8 +37,8 @@ def check_model(profile: tq.Profile, name: str, fingerprint: str) -> None:
     """Refuse a profile that was made for another model."""
     if profile.fingerprint != fingerprint:
         raise EvaluationError(
-            f"the profile was made for {profile.name or 'another model'} (fingerprint {profile.fingerprint[:12]}), not for "
-            f"{name} ({fingerprint[:12]}): make one with turboquant tune"
+            f"the profile was made for {profile.name or 'another model'} (fingerprint {profile.fingerprint[:12]}), "
+            f"not for {name} ({fingerprint[:12]}): make one with turboquant tune"
         )
 
 

@@ -1,7 +1,7 @@
 """Looks for the best setting within a budget of bits per value, by measured KL divergence.
 
-Greedy: the best of a few uniform formats; then one knob after the other; then single sides of single layers, the largest
-gain per bit first. A change is kept only if the text shows beyond doubt (paired bootstrap) that it helps.
+Greedy: the best of a few uniform formats; then one knob after the other; then single sides of single layers, the
+largest gain per bit first. A change is kept only if the text shows beyond doubt (paired bootstrap) that it helps.
 """
 
 from __future__ import annotations

@@ -19,13 +19,13 @@ from typing import Literal
 
 import libturboquant as tq
 
-from . import fields
+from . import fields as known
 from .errors import EvaluationError
 from .profile import load_profile
 
 YARDSTICKS = ("int8", "int4", "int4-rotated", "int4-rotated-refit")
 REFERENCE = "16bit"
-SINKS = fields.DEFAULTS["sink_tokens"]
+SINKS = known.DEFAULTS["sink_tokens"]
 
 Kind = Literal["16bit", "turboquant", "yardstick"]
 
@@ -49,11 +49,11 @@ class Setting:
 
     name: str
     kind: Kind
-    fields: Mapping[str, fields.Value] = field(default_factory=lambda: MappingProxyType({}))
-    layers: Mapping[int, Mapping[str, fields.Value]] = field(default_factory=lambda: MappingProxyType({}))
+    fields: Mapping[str, known.Value] = field(default_factory=lambda: MappingProxyType({}))
+    layers: Mapping[int, Mapping[str, known.Value]] = field(default_factory=lambda: MappingProxyType({}))
     profile: tq.Profile | None = None
 
-    def with_fields(self, name: str, **changed: fields.Value) -> Setting:
+    def with_fields(self, name: str, **changed: known.Value) -> Setting:
         """The same with other fields for all layers."""
         return Setting(name, self.kind, {**self.fields, **changed}, self.layers)
 
@@ -76,11 +76,11 @@ def parse_setting(text: str) -> Setting:
         return Setting(text, "16bit")
     if text.endswith(".json"):
         return Setting(Path(text).stem, "turboquant", profile=load_profile(Path(text)))
-    head, *rest = [part.strip() for part in text.split(",")]
+    head, *rest = (part.strip() for part in text.split(","))
     if head in YARDSTICKS:
         return Setting(text, "yardstick", _yardstick_fields(head, rest))
     parts = rest if head == "default" else [head, *rest]
-    given: dict[str, fields.Value] = {}
+    given: dict[str, known.Value] = {}
     for part in parts:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
@@ -88,20 +88,20 @@ def parse_setting(text: str) -> Setting:
                 f"'{part}' in the setting '{text}' is not understood: write 16bit, default, name=value pairs such as "
                 f"k=tq8,v=tq4,sinks=0, a profile's .json file, or one of {', '.join(YARDSTICKS)}"
             )
-        for each in fields.expand(name):
+        for each in known.expand(name):
             if each in given:
                 raise EvaluationError(f"{each} occurs twice in the setting '{text}'")
-            given[each] = fields.from_text(each, value)
+            given[each] = known.from_text(each, value)
     return Setting(text, "turboquant", given)
 
 
-def _yardstick_fields(codes: str, parts: list[str]) -> dict[str, fields.Value]:
+def _yardstick_fields(codes: str, parts: list[str]) -> dict[str, known.Value]:
     """A yardstick keeps the tokens in 16 bit that libturboquant keeps, unless told."""
-    given: dict[str, fields.Value] = {"codes": codes, "sink_tokens": SINKS, "tail": True}
+    given: dict[str, known.Value] = {"codes": codes, "sink_tokens": SINKS, "tail": True}
     for part in parts:
         name, _, value = (piece.strip() for piece in part.partition("="))
         if name in ("sinks", "sink_tokens"):
-            given["sink_tokens"] = fields.from_text("sink_tokens", value)
+            given["sink_tokens"] = known.from_text("sink_tokens", value)
         elif name == "tail" and value in ("on", "off"):
             given["tail"] = value == "on"
         else:

@@ -22,7 +22,7 @@ class Table:
 
 def accuracy(result: Evaluation) -> Table:
     """Distances of next-token distributions from those of the 16-bit cache."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for setting in result.settings:
         reading = result.readings[setting.name]
         summary = reading.positions.summary()

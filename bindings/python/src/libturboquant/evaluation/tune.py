@@ -92,8 +92,8 @@ class Tuning:
             )
         if self.default_is_kept:
             return (
-                f"The default is as good: what the search found differs from it by {change} on held-out text, which may be "
-                f"chance or worse. The profile holds the default."
+                f"The default is as good: on held-out text, what the search found differs from it by {change}, which "
+                "may be chance, or worse. The profile holds the default."
             )
         if self.default_bits > self.plan.bits:
             return f"The default is above the budget. The tuned setting takes {sizes}: {measured}."
