@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
+
 from transformers.cache_utils import Cache as TransformersCache
 from transformers.cache_utils import DynamicLayer
 
@@ -79,8 +81,9 @@ class TurboQuantCache(TransformersCache):
         native = Cache(layer_options(config, ours, dict(fields), layers), byte_budget=byte_budget)
         threads = threads or torch.get_num_threads()
         store = TokenStore(native, Pool(threads) if threads > 1 else None, ours)
-        super().__init__(layers=_with_ours(found, store))
+        super().__init__(layers=_with_ours(found, store, config))
         self._store = store
+        self._config = config
 
     def reset(self) -> None:
         """Forget all tokens; the cache can be used again, with another batch size, too."""
@@ -151,18 +154,15 @@ class TurboQuantCache(TransformersCache):
         return self.stats().bytes + sum(int(tensor.untyped_storage().nbytes()) for tensor in tensors)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TurboQuantCache:
-        import copy
-
         other = type(self).__new__(type(self))
         memo[id(self)] = other
         store = self._store.fork()
         layers = [None if isinstance(x, TurboQuantLayer) else copy.deepcopy(x, memo) for x in self.layers]
         for name, value in vars(self).items():
-            if name not in ("_store", "layers"):
+            if name not in ("_store", "_config", "layers"):
                 setattr(other, name, copy.deepcopy(value, memo))
-        other._store = store
-        ours = iter(range(store.cache.layer_count))
-        other.layers = [TurboQuantLayer(store, next(ours)) if layer is None else layer for layer in layers]
+        other._store, other._config = store, self._config
+        other.layers = _with_ours(layers, store, self._config)
         return other
 
     def __repr__(self) -> str:
@@ -176,10 +176,10 @@ class TurboQuantCache(TransformersCache):
         return [layer for layer in self.layers if not isinstance(layer, TurboQuantLayer)]
 
 
-def _with_ours(layers: list[Any], store: TokenStore) -> list[Any]:
+def _with_ours(layers: list[Any], store: TokenStore, config: Any) -> list[Any]:
     replaced = list(layers)
     for native, index in enumerate(store.names):
-        replaced[index] = TurboQuantLayer(store, native)
+        replaced[index] = TurboQuantLayer(store, native, config)
     return replaced
 
 

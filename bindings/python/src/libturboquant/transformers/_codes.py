@@ -26,9 +26,13 @@ def attend_to_step(step: Step, query: Any, scaling: float | None, softcap: float
     options = {"scale": scaling, "softcap": softcap, "pool": step.store.pool}
     if sinks is not None:
         options["sink_logits"] = sinks.detach().float().flatten().contiguous().numpy()
-    if step.count == 1 and not step.committed:
-        return _Workspace.of(step, query).run(step, query, options)
-    return _attend_many(step, query, options)
+    try:
+        if step.count == 1 and not step.committed:
+            return _Workspace.of(step, query).run(step, query, options)
+        return _attend_many(step, query, options)
+    except Exception:
+        step.store.fail(step)
+        raise
 
 
 def _bits(*tensors: Any) -> Any:

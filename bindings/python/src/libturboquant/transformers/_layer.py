@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 import torch
+
 from transformers.cache_utils import CacheLayerMixin
 
 from ._step import KEYS, VALUES, CodedTensor
 from ._store import TokenStore
+
+COMPILED = ("flex_attention",)
+"""Implementations that transformers compiles: what is traced must be plain tensors."""
 
 
 class TurboQuantLayer(CacheLayerMixin):
@@ -22,13 +26,16 @@ class TurboQuantLayer(CacheLayerMixin):
     is_croppable = True
     supports_early_init = True
 
-    def __init__(self, store: TokenStore, index: int) -> None:
+    def __init__(self, store: TokenStore, index: int, config: Any) -> None:
         self._store = store
         self._index = index  # in the native cache
+        self._config = config
 
     def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """Take new tokens ``[batch, kv_heads, tokens, dim]``; gives tensors that stand for those of all tokens."""
         step = self._store.begin(self._index, key_states, value_states)
+        if self._config._attn_implementation in COMPILED:
+            return step.decode(KEYS), step.decode(VALUES)
         return CodedTensor(step, KEYS), CodedTensor(step, VALUES)
 
     def lazy_initialization(self, key_states: Any, value_states: Any = None) -> None:

@@ -20,8 +20,6 @@ class Step:
     earlier tokens as they are stored at that moment, new ones exactly.
     """
 
-    __slots__ = ("before", "committed", "decoded", "fresh", "layer", "store", "version")
-
     def __init__(self, store: TokenStore, layer: int, keys: Any, values: Any, before: int) -> None:
         self.store = store
         self.layer = layer

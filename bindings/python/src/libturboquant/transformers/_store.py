@@ -78,14 +78,22 @@ class TokenStore:
             for row in range(len(self.rows)):
                 append_row(row)
         except Exception as error:
-            self.lengths[step.layer] = step.before
-            self.failed = True
+            self.fail(step)
             if isinstance(error, OutOfMemory):
                 raise OutOfMemory(
                     f"layer {self.names[step.layer]}, tokens {step.before} to {step.before + step.count - 1} of each "
                     f"row: {error}; give a larger byte_budget or keep fewer tokens"
                 ) from error
             raise
+
+    def fail(self, step: Step) -> None:
+        """After an error: this step and those that wait are forgotten, and layers may differ in length."""
+        for lost in (step, *self.pending):
+            if lost is not None:
+                lost.committed = True
+                self.lengths[lost.layer] = lost.before
+        self.pending = [None] * len(self.pending)
+        self.failed = True
 
     def _append_row(self, step: Step, row: int) -> None:
         skip = min(max(self.padding[row] - step.before, 0), step.count)
