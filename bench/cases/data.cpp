@@ -1,5 +1,9 @@
 #include "cases/data.hpp"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -54,8 +58,15 @@ std::vector<std::uint16_t> convert(const std::vector<float>& values, Type type) 
   return out;
 }
 
-Memory::Memory(std::size_t bytes) : bytes_(bytes), data_(std::aligned_alloc(64, (bytes + 63) / 64 * 64)) {
+// The library keeps long caches in huge pages, so the others get them, too.
+Memory::Memory(std::size_t bytes) : bytes_(bytes) {
+  constexpr std::size_t huge = std::size_t{2} << 20;
+  const std::size_t alignment = bytes >= 8 * huge ? huge : 64, size = (bytes + alignment - 1) / alignment * alignment;
+  data_.reset(std::aligned_alloc(alignment, size));
   if (data_ == nullptr) throw std::bad_alloc();
+#ifdef __linux__
+  if (alignment == huge) madvise(data_.get(), size, MADV_HUGEPAGE);
+#endif
 }
 void Memory::Free::operator()(void* p) const { std::free(p); }
 

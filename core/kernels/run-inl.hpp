@@ -165,7 +165,7 @@ void block_values(const CodedRun& run, const CodedBlock& block, const CodedBlock
                   const Weighted<Rows>& now) noexcept {
   const CodedSide values{block.head + run.parts.values, block.head + run.parts.value_scales, block.value_scale,
                          after.head + run.parts.keys};
-  prefetch(after.head, run.parts.keys);  // scales and mean
+  for (std::size_t i = 0; i < run.parts.keys; i += 64) prefetch<1>(after.head, static_cast<std::ptrdiff_t>(i));
   value_sums<S, Values, Rows>(run.values, values, now.integers, rows.value_sums);
 }
 

@@ -141,9 +141,9 @@ struct WeightDigits {
 // Adds the weighted codes of `Vectors` vectors to the sums of `Rows` rows. A tq4 chunk has two halves, of low and of
 // high nibbles, whose sums are `second` apart. Whole: all lanes exist; otherwise the first `lanes` of one vector.
 template <class S, Format Code, int Rows, int Vectors, bool Whole>
-[[gnu::noinline]] void value_vectors(const std::uint8_t* codes, std::size_t quad_bytes, std::size_t lanes,
-                                     const WeightDigits (&weights)[Rows], float* sums, std::size_t stride,
-                                     std::size_t second) noexcept {
+[[gnu::noinline]] void value_vectors(const std::uint8_t* codes, std::ptrdiff_t ahead, std::size_t quad_bytes,
+                                     std::size_t lanes, const WeightDigits (&weights)[Rows], float* sums,
+                                     std::size_t stride, std::size_t second) noexcept {
   using Register = typename S::I::register_type;
   using Step = ValueStep<S, Code>;
   constexpr int halves = Code == Format::kTq4 ? 2 : 1, values = Vectors * halves, count = Rows * values;
@@ -157,6 +157,7 @@ template <class S, Format Code, int Rows, int Vectors, bool Whole>
       Register value[values];
       unroll<Vectors>([&](auto v) TQ_INLINE {
         const std::uint8_t* at = codes + (quad + chain) * quad_bytes + v * Step::kCode;
+        if (v * Step::kCode % 64 == 0) prefetch<1>(at, ahead);
         const typename S::I stored = Whole ? load_lanes<S>(at) : S::load_some(at, lanes);
         if constexpr (Code == Format::kTq4) {
           value[v * halves] = S::lookup_low(table, stored);
@@ -210,11 +211,11 @@ void group_sums(std::size_t first, std::size_t end, const CodedSide& values, con
   constexpr int at_once = value_vectors_at_once<S>(Rows * halves);
   constexpr std::size_t chunk_bytes = 16 * kBlockTokens, quad_bytes = 64, second = 16;
   const std::uint8_t* codes = values.codes + first / Step::kWidth * chunk_bytes;
-  prefetch(values.next + (codes - values.codes), (end - first) / Step::kWidth * chunk_bytes);
+  const std::ptrdiff_t ahead = values.next - values.codes;
   float* to = sums + first;
   const auto add = [&](std::size_t lane, auto vectors) TQ_INLINE {
-    value_vectors<S, Code, Rows, vectors, true>(codes + lane * 4, quad_bytes, S::kLanes, weights, to + lane, padded,
-                                                second);
+    value_vectors<S, Code, Rows, vectors, true>(codes + lane * 4, ahead, quad_bytes, S::kLanes, weights, to + lane,
+                                                padded, second);
   };
   for (; first + Step::kWidth <= end; first += Step::kWidth, codes += chunk_bytes, to += Step::kWidth) {
     if constexpr (at_once == 2 && S::kLanes == 16) {
@@ -230,7 +231,7 @@ void group_sums(std::size_t first, std::size_t end, const CodedSide& values, con
   if (first >= end) return;
   const std::size_t lanes = round_up(halves == 2 ? (end - first + 1) / 2 : end - first, 4);
   for (std::size_t lane = 0; lane < lanes; lane += S::kLanes) {
-    value_vectors<S, Code, Rows, 1, false>(codes + lane * 4, lanes * 4, lanes - lane, weights, to + lane, padded,
+    value_vectors<S, Code, Rows, 1, false>(codes + lane * 4, ahead, lanes * 4, lanes - lane, weights, to + lane, padded,
                                            lanes);
   }
 }

@@ -91,7 +91,7 @@ class Builder : public nlohmann::json_sax<Json> {
   std::vector<Open> open_;
 };
 
-std::string cut(std::string text) {
+std::string cut(const std::string& text) {
   constexpr std::size_t kMost = 48;
   return text.size() <= kMost ? text : text.substr(0, kMost - 2) + "..";
 }

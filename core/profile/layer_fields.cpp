@@ -12,7 +12,7 @@ Format format_of(const Node& value) {
       {{"tq4", Format::kTq4}, {"tq8", Format::kTq8}, {"f16", Format::kF16}, {"bf16", Format::kBf16}}};
   for (const auto& [name, format] : kNames)
     if (value.text() == name) return format;
-  value.refuse(Status::kUnsupported, "\"tq4\", \"tq8\", \"f16\" or \"bf16\"");
+  value.refuse(Status::kUnsupported, R"("tq4", "tq8", "f16" or "bf16")");
 }
 
 std::uint32_t exact_dtype_of(const Node& value) {
@@ -20,7 +20,7 @@ std::uint32_t exact_dtype_of(const Node& value) {
       {{"auto", 0}, {"float16", 2}, {"bfloat16", 3}}};  // TQ_DTYPE_AUTO, TQ_F16, TQ_BF16
   for (const auto& [name, dtype] : kNames)
     if (value.text() == name) return dtype;
-  value.refuse(Status::kUnsupported, "\"auto\", \"float16\" or \"bfloat16\"");
+  value.refuse(Status::kUnsupported, R"("auto", "float16" or "bfloat16")");
 }
 
 struct Field {

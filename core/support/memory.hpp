@@ -20,6 +20,8 @@ class Allocator {
   Allocator() = default;
   Allocator(Allocate allocates, Release releases, void* user) : allocate_(allocates), release_(releases), user_(user) {}
 
+  bool is_default() const { return allocate_ == nullptr; }
+
   // Never NULL; throws Status::kOutOfMemory. Aligned to 64 bytes.
   void* allocate(std::size_t size) const {
     void* pointer = nullptr;

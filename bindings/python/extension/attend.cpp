@@ -2,6 +2,7 @@
 #include "attend.hpp"
 
 #include "arguments.hpp"
+#include "keywords.hpp"
 #include "tokens.hpp"
 
 namespace tqpy {
@@ -278,9 +279,12 @@ void run(const CacheHandle& cache, const Options& options, const tq_attend_item*
 }
 
 py::object sequence_attend(const std::shared_ptr<SequenceHandle>& self, py::handle layer, py::handle query,
-                           py::handle new_tokens, py::handle causal, py::handle scale, py::handle softcap,
-                           py::handle sink_logits, py::handle pool, py::handle dtype, py::handle output_dtype,
-                           py::handle out, py::handle log_sum_exp) {
+                           const py::kwargs& given) {
+  static const Keywords<10> keywords("attend", {"new_tokens", "causal", "scale", "softcap", "sink_logits", "pool",
+                                                "dtype", "output_dtype", "out", "log_sum_exp"});
+  const py::none none;
+  const auto [new_tokens, causal, scale, softcap, sink_logits, pool, dtype, output_dtype, out, log_sum_exp] =
+      keywords.read(given, {none, Py_True, none, none, none, none, none, none, none, none});
   const std::uint32_t index = u32_from(layer, "layer");
   const LayerShape& shape = self->cache().layer(index);
   const Item item(self, query, new_tokens, dtype, out, log_sum_exp);
@@ -313,8 +317,11 @@ std::vector<ItemPointer> items_from(const py::iterable& given) {
   return items;
 }
 
-py::list attend(py::handle layer, const py::iterable& items_given, py::handle causal, py::handle scale,
-                py::handle softcap, py::handle sink_logits, py::handle pool, py::handle output_dtype) {
+py::list attend(py::handle layer, const py::iterable& items_given, const py::kwargs& given) {
+  static const Keywords<6> keywords("attend", {"causal", "scale", "softcap", "sink_logits", "pool", "output_dtype"});
+  const py::none none;
+  const auto [causal, scale, softcap, sink_logits, pool, output_dtype] =
+      keywords.read(given, {Py_True, none, none, none, none, none});
   const std::uint32_t index = u32_from(layer, "layer");
   const std::vector<ItemPointer> items = items_from(items_given);
   py::list outputs;
@@ -340,8 +347,10 @@ py::list attend(py::handle layer, const py::iterable& items_given, py::handle ca
   return outputs;
 }
 
-ItemPointer create_item(py::handle sequence, py::handle query, py::handle new_tokens, py::handle dtype, py::handle out,
-                        py::handle log_sum_exp) {
+ItemPointer create_item(py::handle sequence, py::handle query, const py::kwargs& given) {
+  static const Keywords<4> keywords("AttendItem", {"new_tokens", "dtype", "out", "log_sum_exp"});
+  const py::none none;
+  const auto [new_tokens, dtype, out, log_sum_exp] = keywords.read(given, {none, none, none, none});
   if (!py::isinstance<SequenceHandle>(sequence))
     raise_type_error("sequence is %s; expected a libturboquant.Sequence", repr_of(sequence).c_str());
   return std::make_shared<Item>(sequence.cast<std::shared_ptr<SequenceHandle>>(), query, new_tokens, dtype, out,
@@ -351,22 +360,13 @@ ItemPointer create_item(py::handle sequence, py::handle query, py::handle new_to
 }  // namespace
 
 void add_attend_method(py::class_<SequenceHandle, std::shared_ptr<SequenceHandle>>& sequence) {
-  const auto none = py::none();
-  sequence.def("attend", &sequence_attend, py::arg("layer"), py::arg("query"), py::kw_only(),
-               py::arg("new_tokens") = none, py::arg("causal") = true, py::arg("scale") = none,
-               py::arg("softcap") = none, py::arg("sink_logits") = none, py::arg("pool") = none,
-               py::arg("dtype") = none, py::arg("output_dtype") = "float32", py::arg("out") = none,
-               py::arg("log_sum_exp") = none, kSequenceAttend);
+  sequence.def("attend", &sequence_attend, py::arg("layer"), py::arg("query"), kSequenceAttend);
 }
 
 void register_attend(py::module_& module) {
-  const auto none = py::none();
   py::class_<Item, ItemPointer>(module, "AttendItem", kItem)
-      .def(py::init(&create_item), py::arg("sequence"), py::arg("query"), py::kw_only(), py::arg("new_tokens") = none,
-           py::arg("dtype") = none, py::arg("out") = none, py::arg("log_sum_exp") = none, kItemInit);
-  module.def("attend", &attend, py::arg("layer"), py::arg("items"), py::kw_only(), py::arg("causal") = true,
-             py::arg("scale") = none, py::arg("softcap") = none, py::arg("sink_logits") = none, py::arg("pool") = none,
-             py::arg("output_dtype") = "float32", kAttend);
+      .def(py::init(&create_item), py::arg("sequence"), py::arg("query"), kItemInit);
+  module.def("attend", &attend, py::arg("layer"), py::arg("items"), kAttend);
 }
 
 }  // namespace tqpy

@@ -135,11 +135,10 @@ std::size_t length(SequenceHandle& self, py::handle layer) {
 // The two targets of a read, one of which may be missing.
 class ReadTargets {
  public:
-  ReadTargets(py::handle keys, py::handle values, const LayerShape& layer, std::size_t count,
-              const Bits& bits) {
+  ReadTargets(py::handle keys, py::handle values, const LayerShape& layer, std::size_t count, const Bits& bits) {
     tq_kv_out_init(&out_, sizeof out_);
-    out_.keys = add(keys, "out keys", layer.kv_heads, layer.key_dim, count, bits, out_.key_token_stride,
-                    out_.key_head_stride);
+    out_.keys =
+        add(keys, "out keys", layer.kv_heads, layer.key_dim, count, bits, out_.key_token_stride, out_.key_head_stride);
     out_.values = add(values, "out values", layer.kv_heads, layer.value_dim, count, bits, out_.value_token_stride,
                       out_.value_head_stride);
     if (out_.dtype == TQ_DTYPE_AUTO) out_.dtype = TQ_F32;  // neither is wanted
@@ -148,8 +147,8 @@ class ReadTargets {
   const tq_kv_out& get() const { return out_; }
 
  private:
-  void* add(py::handle given, const char* name, std::size_t heads, std::size_t dim, std::size_t count,
-            const Bits& bits, std::size_t& token_stride, std::size_t& head_stride) {
+  void* add(py::handle given, const char* name, std::size_t heads, std::size_t dim, std::size_t count, const Bits& bits,
+            std::size_t& token_stride, std::size_t& head_stride) {
     if (given.is_none()) return nullptr;
     arrays_.push_back(Array::of(given, name, Access::write));
     const Array& array = arrays_.back();

@@ -336,3 +336,19 @@ def test_byte_budget() -> None:
     assert isinstance(caught.value, MemoryError)
     assert cache.stats().bytes == before.bytes and sequence.length() == 10
     assert before.budget_bytes == 100_000
+
+
+def test_unknown_keywords_are_named(sequence: tq.Sequence) -> None:
+    query = gaussian(1, 2, 64)
+    sequence.append(0, gaussian(1, 2, 64), gaussian(1, 2, 32))
+    calls: dict[str, Callable[..., object]] = {
+        "attend": lambda **more: sequence.attend(0, query, **more),
+        "AttendItem": lambda **more: tq.AttendItem(sequence, query, **more),
+    }
+    for name, call in calls.items():
+        with pytest.raises(TypeError, match=rf"{name}\(\) got an unexpected keyword argument 'ouput'"):
+            call(ouput=None)
+        computed = "".join(["o", "u", "t"])  # a name that is not interned
+        assert call(**{computed: None}) is not None
+    with pytest.raises(TypeError, match=r"attend\(\) got an unexpected keyword argument 'dtype'"):
+        tq.attend(0, [], dtype=None)

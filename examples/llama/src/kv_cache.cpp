@@ -17,7 +17,9 @@ class Call {
   void check(tq_status status) const {
     if (status == TQ_OK) return;
     const std::string text = sentence(function_, ": ", error_.message, " (", tq_status_name(status), ")");
-    if (status == TQ_ERR_INVALID_ARGUMENT || status == TQ_ERR_UNSUPPORTED) throw BadInput(text);
+    const bool of_the_user = status == TQ_ERR_INVALID_ARGUMENT || status == TQ_ERR_UNSUPPORTED ||
+                             status == TQ_ERR_CORRUPT_DATA || status == TQ_ERR_NOT_FOUND;
+    if (of_the_user) throw BadInput(text);
     throw std::runtime_error(text);
   }
 
@@ -41,6 +43,42 @@ tq_layer_options layer_options(const CacheShape& shape, const CacheChoice& choic
   layer.recent_blocks = choice.recent_blocks;
   layer.seed = choice.seed;
   return layer;
+}
+
+struct DestroyProfile {
+  void operator()(tq_profile* profile) const { tq_profile_destroy(profile); }
+};
+using Profile = std::unique_ptr<tq_profile, DestroyProfile>;
+
+// A profile knows its model by a fingerprint that only its maker can compute; what can be checked here is the shape.
+void check_layer(const std::string& path, std::size_t index, const tq_layer_options& layer, const CacheShape& shape) {
+  const std::uint32_t value_dim = layer.value_dim == 0 ? layer.key_dim : layer.value_dim;
+  if (layer.kv_heads != shape.kv_heads || layer.key_dim != shape.head_dim || value_dim != shape.head_dim)
+    refuse("--profile ", path, ": layer ", index, " has ", layer.kv_heads, " key-value heads of ", layer.key_dim,
+           " and ", value_dim, " numbers, but the model has ", shape.kv_heads, " of ", shape.head_dim,
+           ": give a profile of this model");
+  if (layer.window != 0)
+    refuse("--profile ", path, ": layer ", index, " has a sliding window of ", layer.window,
+           " tokens, but the model has none: give a profile of this model");
+}
+
+Profile load_profile(const std::string& path, const CacheShape& shape) {
+  tq_profile* loaded = nullptr;
+  Call load("--profile");
+  load.check(tq_profile_load(path.c_str(), nullptr, &loaded, load.error()));
+  Profile profile(loaded);
+  const std::uint32_t layers = tq_profile_layer_count(loaded);
+  if (layers != shape.layers)
+    refuse("--profile ", path, " is for ", tq_profile_name(loaded), ", a model of ", layers,
+           " layers, but this one has ", shape.layers, ": give a profile of this model");
+  for (std::uint32_t i = 0; i < layers; ++i) {
+    tq_layer_options layer;
+    tq_layer_options_init(&layer, sizeof layer);
+    Call get("tq_profile_layer");
+    get.check(tq_profile_layer(loaded, i, &layer, get.error()));
+    check_layer(path, i, layer, shape);
+  }
+  return profile;
 }
 
 tq_kv as_kv(const NewTokens& tokens) {
@@ -83,12 +121,18 @@ CacheChoice CacheChoice::exact_16bit() {
 
 KvCache::KvCache(const CacheShape& shape, const CacheChoice& choice, Threads& threads)
     : shape_(shape), sinks_(choice.sink_tokens), no_tail_(choice.no_tail), threads_(threads) {
-  const tq_layer_options layer = layer_options(shape, choice);
   tq_cache_options options;
   tq_cache_options_init(&options, sizeof options);
-  options.layer_count = static_cast<std::uint32_t>(shape.layers);
-  options.layers = &layer;
-  options.layers_given = 1;  // one description for every layer
+  const Profile profile = choice.profile.empty() ? nullptr : load_profile(choice.profile, shape);
+  const tq_layer_options layer = layer_options(shape, choice);
+  if (profile != nullptr) {
+    Call fill("tq_profile_cache_options");
+    fill.check(tq_profile_cache_options(profile.get(), &options, fill.error()));
+  } else {
+    options.layer_count = static_cast<std::uint32_t>(shape.layers);
+    options.layers = &layer;
+    options.layers_given = 1;  // one description for every layer
+  }
 
   tq_cache* cache = nullptr;
   Call create("tq_cache_create");

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "threads.hpp"
 
@@ -33,6 +34,7 @@ struct CacheChoice {
   bool center_keys, scale_search;
   bool no_tail = false;  // for measurements: append first, in whole blocks, so that nothing but the sinks is exact
   std::uint64_t seed;
+  std::string profile;  // a file that says all of this for every layer; empty: none
 };
 
 // Keys (after RoPE) and values of `count` new tokens in f16, contiguous [token][kv_head][head_dim].

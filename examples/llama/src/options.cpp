@@ -21,7 +21,10 @@ constexpr const char* kModelVariable = "TQ_LLAMA_MODEL";
 struct Option {
   std::string name, value_name, help;
   std::function<void(Options&, const std::string& value)> set;
+  bool of_cache = false;  // says what the compressed cache is like
 };
+
+constexpr bool kOfCache = true;
 
 template <class Number>
 Number number(const std::string& option, const std::string& value, Number least, Number most) {
@@ -86,26 +89,29 @@ const std::vector<Option>& option_list() {
        [](Options& o, Value) { o.check_values = true; }},
       {"--no-evaluate", "", "do not read the text", [](Options& o, Value) { o.evaluate = false; }},
       {"--no-generate", "", "do not write on from the prompt", [](Options& o, Value) { o.generate = false; }},
+      {"--profile", "FILE", "JSON file with the cache options of every layer, instead of those below",
+       [](Options& o, Value v) { o.cache.profile = v; }},
       {"--key-format", "F", "tq4 (default), tq8 or f16",
-       [](Options& o, Value v) { o.cache.key_format = format("--key-format", v); }},
+       [](Options& o, Value v) { o.cache.key_format = format("--key-format", v); }, kOfCache},
       {"--value-format", "F", "tq4 (default), tq8 or f16",
-       [](Options& o, Value v) { o.cache.value_format = format("--value-format", v); }},
+       [](Options& o, Value v) { o.cache.value_format = format("--value-format", v); }, kOfCache},
       {"--group", "64|32", "values per scale (default: 64)",
-       [](Options& o, Value v) { o.cache.group_size = group_size(v); }},
+       [](Options& o, Value v) { o.cache.group_size = group_size(v); }, kOfCache},
       {"--sinks", "N", "first tokens kept in 16 bit, 0 to 64 (default: 4)",
-       [](Options& o, Value v) { o.cache.sink_tokens = number<std::uint32_t>("--sinks", v, 0, 64); }},
+       [](Options& o, Value v) { o.cache.sink_tokens = number<std::uint32_t>("--sinks", v, 0, 64); }, kOfCache},
       {"--recent-blocks", "N", "complete blocks of 64 kept in 16 bit, 0 to 1024 (default: 0)",
-       [](Options& o, Value v) { o.cache.recent_blocks = number<std::uint32_t>("--recent-blocks", v, 0, 1024); }},
+       [](Options& o, Value v) { o.cache.recent_blocks = number<std::uint32_t>("--recent-blocks", v, 0, 1024); },
+       kOfCache},
       {"--no-centering", "", "code keys as they are, not relative to the mean key of their block",
-       [](Options& o, Value) { o.cache.center_keys = false; }},
+       [](Options& o, Value) { o.cache.center_keys = false; }, kOfCache},
       {"--no-scale-search", "", "take scales from the norm instead of searching the best of seven",
-       [](Options& o, Value) { o.cache.scale_search = false; }},
+       [](Options& o, Value) { o.cache.scale_search = false; }, kOfCache},
       {"--no-tail", "", "worst case: queries see codes of all but the sinks, even of their own block",
-       [](Options& o, Value) { o.cache.no_tail = true; }},
+       [](Options& o, Value) { o.cache.no_tail = true; }, kOfCache},
       {"--rotation-block", "N", "a power of two that divides head_dim; 0 (default): the largest",
-       [](Options& o, Value v) { o.cache.rotation_block = rotation_block(v); }},
+       [](Options& o, Value v) { o.cache.rotation_block = rotation_block(v); }, kOfCache},
       {"--seed", "N", "of the random signs of the rotation (default: the library's)",
-       [](Options& o, Value v) { o.cache.seed = number<std::uint64_t>("--seed", v, 0, kAnySeed); }},
+       [](Options& o, Value v) { o.cache.seed = number<std::uint64_t>("--seed", v, 0, kAnySeed); }, kOfCache},
       {"--help", "", "this text", [](Options& o, Value) { o.help = true; }},
   };
   return list;
@@ -115,6 +121,12 @@ const Option& find_option(const std::string& name) {
   for (const Option& option : option_list())
     if (option.name == (name == "-h" ? "--help" : name)) return option;
   refuse("'", name, "' is not an option of tq_llama: run tq_llama --help for the list");
+}
+
+// A profile says it all; that an option beside it would be ignored must not pass unnoticed.
+void check_profile(const Options& options, const std::string& cache_option) {
+  if (!options.cache.profile.empty() && !cache_option.empty())
+    refuse("--profile says what the cache is like: leave out ", cache_option, ", or --profile");
 }
 
 std::filesystem::path default_model() {
@@ -127,10 +139,12 @@ std::filesystem::path default_model() {
 Options parse_options(const std::vector<std::string>& arguments) {
   Options options;
   options.model = default_model();
+  std::string cache_option;  // the last that was given
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::size_t equals = arguments[i].find('=');
     const bool has_value = arguments[i].starts_with("--") && equals != std::string::npos;
     const Option& option = find_option(has_value ? arguments[i].substr(0, equals) : arguments[i]);
+    if (option.of_cache) cache_option = option.name;
     if (option.value_name.empty()) {
       if (has_value) refuse(option.name, " takes no value: write it without '", arguments[i].substr(equals), "'");
       option.set(options, "");
@@ -142,6 +156,7 @@ Options parse_options(const std::vector<std::string>& arguments) {
       refuse(option.name, " has no value: write ", option.name, " ", option.value_name);
     }
   }
+  check_profile(options, cache_option);
   return options;
 }
 

@@ -34,6 +34,7 @@ double bytes_per_token(const CacheResult& result, const Windows& windows) {
 }  // namespace
 
 std::string cache_name(const CacheChoice& choice) {
+  if (!choice.profile.empty()) return "profile cache";
   const std::string key = format_name(choice.key_format), value = format_name(choice.value_format);
   return (key == value ? key : key + "/" + value) + " cache";
 }
@@ -47,6 +48,7 @@ std::string heading(const Report& report) {
   if (!report.text.empty())
     lines += sentence("text     ", report.text, ": ", report.windows.count, " windows of ", report.windows.context,
                       " tokens, each begins with BOS\n");
+  if (!report.choice.profile.empty()) lines += sentence("profile  ", report.choice.profile, "\n");
   return lines + sentence("library  libturboquant ", tq_version_string(), ", CPU target ", tq_cpu_target(),
                           "; matrix products ", matmul_target(), ", ", report.threads, " threads\n");
 }
@@ -93,12 +95,16 @@ void write_json(const Report& report, const std::filesystem::path& path) {
       {"library_version", tq_version_string()},
       {"model", report.model},
       {"text", report.text},
-      {"key_format", format_name(report.choice.key_format)},
-      {"value_format", format_name(report.choice.value_format)},
       {"windows", report.windows.count},
       {"context", report.windows.context},
       {"threads", report.threads},
   };
+  if (report.choice.profile.empty()) {
+    json["key_format"] = format_name(report.choice.key_format);
+    json["value_format"] = format_name(report.choice.value_format);
+  } else {
+    json["profile"] = report.choice.profile;
+  }
   if (report.check) {
     json["check_first_512"] = report.check->first_512;
     json["check_four_times_1024"] = report.check->four_times_1024;

@@ -21,7 +21,7 @@ struct Report {
   std::optional<Evaluation> evaluation;
 };
 
-std::string cache_name(const CacheChoice& choice);  // "tq4 cache", "tq8/tq4 cache"
+std::string cache_name(const CacheChoice& choice);  // "tq4 cache", "tq8/tq4 cache", "profile cache"
 
 std::string milliseconds(double seconds);  // "0.123 ms"
 

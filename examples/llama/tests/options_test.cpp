@@ -41,6 +41,14 @@ TEST(Options, RefusalsNameTheArgumentAndTheValue) {
   EXPECT_REFUSAL(parse_options({"--temperature", "nan"}), "--temperature is 'nan'");
 }
 
+TEST(Options, AProfileStandsAlone) {
+  EXPECT_EQ(parse_options({"--profile", "p.json", "--windows", "2"}).cache.profile, "p.json");
+  for (const char* other : {"--no-centering", "--no-tail", "--sinks=3", "--group=32", "--seed=1", "--key-format=tq8"}) {
+    EXPECT_REFUSAL(parse_options({"--profile", "p.json", other}), "leave out --");
+    EXPECT_REFUSAL(parse_options({other, "--profile=p.json"}), "leave out --");
+  }
+}
+
 TEST(Options, HelpNamesEveryOptionWithin100Columns) {
   const std::string text = help_text();
   for (const char* name : {"--model", "--json", "--recent-blocks", "--check-values", "--no-scale-search"})

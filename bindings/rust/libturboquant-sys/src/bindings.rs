@@ -4,6 +4,7 @@ pub const TQ_VERSION: u32 = 100;
 pub const TQ_MAX_MAGNITUDE: f32 = 1152921504606847000.0;
 pub const TQ_MAX_HEAD_DIM: u32 = 1024;
 pub const TQ_BLOCK_TOKENS: u32 = 64;
+pub const TQ_MAX_PROFILE_BYTES: u32 = 1048576;
 pub type tq_status = i32;
 pub const TQ_OK: tq_status = 0;
 #[doc = " the message names the argument and its value"]
@@ -12,13 +13,13 @@ pub const TQ_ERR_INVALID_ARGUMENT: tq_status = 1;
 pub const TQ_ERR_OUT_OF_MEMORY: tq_status = 2;
 #[doc = " the message says how many bytes are needed"]
 pub const TQ_ERR_BUFFER_TOO_SMALL: tq_status = 3;
-#[doc = " damaged bytes; nothing in version 0.1 returns it yet"]
+#[doc = " the content of a file is damaged or impossible; the message says where"]
 pub const TQ_ERR_CORRUPT_DATA: tq_status = 4;
 #[doc = " a newer format, an option or a CPU target this build does not know"]
 pub const TQ_ERR_UNSUPPORTED: tq_status = 5;
 #[doc = " a bug in libturboquant; please report the message"]
 pub const TQ_ERR_INTERNAL: tq_status = 6;
-#[doc = " a sequence that does not exist, or no longer"]
+#[doc = " a sequence that does not exist, or no longer; a file that does not exist"]
 pub const TQ_ERR_NOT_FOUND: tq_status = 7;
 #[doc = " another thread is writing the same sequence"]
 pub const TQ_ERR_BUSY: tq_status = 8;
@@ -53,10 +54,18 @@ pub const TQ_FORMAT_BF16: tq_format = 4;
 #[derive(Debug, Copy, Clone)]
 pub struct tq_allocator {
     pub allocate: ::core::option::Option<
-        unsafe extern "C" fn(user: *mut ::core::ffi::c_void, size: usize, alignment: usize) -> *mut ::core::ffi::c_void,
+        unsafe extern "C" fn(
+            user: *mut ::core::ffi::c_void,
+            size: usize,
+            alignment: usize,
+        ) -> *mut ::core::ffi::c_void,
     >,
     pub release: ::core::option::Option<
-        unsafe extern "C" fn(user: *mut ::core::ffi::c_void, pointer: *mut ::core::ffi::c_void, size: usize),
+        unsafe extern "C" fn(
+            user: *mut ::core::ffi::c_void,
+            pointer: *mut ::core::ffi::c_void,
+            size: usize,
+        ),
     >,
     pub user: *mut ::core::ffi::c_void,
 }
@@ -233,6 +242,11 @@ pub struct tq_cache_statistics {
     #[doc = " of attend_ns: putting ranges of long contexts together"]
     pub merge_ns: u64,
 }
+#[repr(C)]
+#[derive(Debug)]
+pub struct tq_profile {
+    _unused: [u8; 0],
+}
 #[doc = " ---- Threads ----------------------------------------------------------------------------------------------------"]
 #[repr(C)]
 #[derive(Debug)]
@@ -244,7 +258,9 @@ pub type tq_parallel_for = ::core::option::Option<
     unsafe extern "C" fn(
         user: *mut ::core::ffi::c_void,
         count: usize,
-        task: ::core::option::Option<unsafe extern "C" fn(context: *mut ::core::ffi::c_void, index: usize)>,
+        task: ::core::option::Option<
+            unsafe extern "C" fn(context: *mut ::core::ffi::c_void, index: usize),
+        >,
         context: *mut ::core::ffi::c_void,
     ),
 >;
@@ -306,7 +322,11 @@ unsafe extern "C" {
     pub fn tq_fwht(data: *mut f32, size: usize, count: usize, err: *mut tq_error) -> tq_status;
     #[doc = " Writes the defaults of this header's version; pass sizeof(tq_codec_options)."]
     pub fn tq_codec_options_init(options: *mut tq_codec_options, struct_size: u32);
-    pub fn tq_codec_create(options: *const tq_codec_options, out: *mut *mut tq_codec, err: *mut tq_error) -> tq_status;
+    pub fn tq_codec_create(
+        options: *const tq_codec_options,
+        out: *mut *mut tq_codec,
+        err: *mut tq_error,
+    ) -> tq_status;
     pub fn tq_codec_destroy(codec: *mut tq_codec);
     #[doc = " Bytes of one record in TQ_LAYOUT_VECTORS (67 for head_dim 128 in TQ4); in TQ_LAYOUT_BLOCKS the same quantity rounded\n up over a whole block. 0 if codec is NULL."]
     pub fn tq_codec_vector_bytes(codec: *const tq_codec) -> usize;
@@ -336,8 +356,18 @@ unsafe extern "C" {
         err: *mut tq_error,
     ) -> tq_status;
     #[doc = " x -> H S x / sqrt(n) of `count` contiguous rows of head_dim floats, in place, and its inverse. For callers who fold\n the rotation into their own weights or keep codes of rotated data."]
-    pub fn tq_rotate(codec: *const tq_codec, rows: *mut f32, count: usize, err: *mut tq_error) -> tq_status;
-    pub fn tq_unrotate(codec: *const tq_codec, rows: *mut f32, count: usize, err: *mut tq_error) -> tq_status;
+    pub fn tq_rotate(
+        codec: *const tq_codec,
+        rows: *mut f32,
+        count: usize,
+        err: *mut tq_error,
+    ) -> tq_status;
+    pub fn tq_unrotate(
+        codec: *const tq_codec,
+        rows: *mut f32,
+        count: usize,
+        err: *mut tq_error,
+    ) -> tq_status;
     #[doc = " All dot products of n_query queries with `count` encoded vectors: scores[q * count + i] = query_q . decoded_i.\n queries: n_query rows of head_dim floats. The query is rounded to 8 bits after rotation (TQ4) or to 15 (TQ8):\n docs/numerics.md has the error. `scores` holds n_query * count floats."]
     pub fn tq_scores(
         codec: *const tq_codec,
@@ -351,10 +381,18 @@ unsafe extern "C" {
     ) -> tq_status;
     pub fn tq_layer_options_init(options: *mut tq_layer_options, struct_size: u32);
     pub fn tq_cache_options_init(options: *mut tq_cache_options, struct_size: u32);
-    pub fn tq_cache_create(options: *const tq_cache_options, out: *mut *mut tq_cache, err: *mut tq_error) -> tq_status;
+    pub fn tq_cache_create(
+        options: *const tq_cache_options,
+        out: *mut *mut tq_cache,
+        err: *mut tq_error,
+    ) -> tq_status;
     #[doc = " Destroys the cache and every sequence in it. Nobody may be using it."]
     pub fn tq_cache_destroy(cache: *mut tq_cache);
-    pub fn tq_sequence_create(cache: *mut tq_cache, out: *mut tq_sequence, err: *mut tq_error) -> tq_status;
+    pub fn tq_sequence_create(
+        cache: *mut tq_cache,
+        out: *mut tq_sequence,
+        err: *mut tq_error,
+    ) -> tq_status;
     #[doc = " A new sequence with the same tokens. Coded blocks, sinks and tail are shared; whoever appends next copies the tail."]
     pub fn tq_sequence_fork(
         cache: *mut tq_cache,
@@ -369,7 +407,11 @@ unsafe extern "C" {
         length: usize,
         err: *mut tq_error,
     ) -> tq_status;
-    pub fn tq_sequence_destroy(cache: *mut tq_cache, sequence: tq_sequence, err: *mut tq_error) -> tq_status;
+    pub fn tq_sequence_destroy(
+        cache: *mut tq_cache,
+        sequence: tq_sequence,
+        err: *mut tq_error,
+    ) -> tq_status;
     #[doc = " Tokens appended to `layer` so far. Layers are appended one by one, so they differ within a forward pass."]
     pub fn tq_sequence_length(
         cache: *const tq_cache,
@@ -400,7 +442,43 @@ unsafe extern "C" {
     ) -> tq_status;
     pub fn tq_cache_statistics_init(stats: *mut tq_cache_statistics, struct_size: u32);
     #[doc = " May be called at any time from any thread; the numbers are those of one moment only if nobody writes meanwhile."]
-    pub fn tq_cache_stats(cache: *const tq_cache, stats: *mut tq_cache_statistics, err: *mut tq_error) -> tq_status;
+    pub fn tq_cache_stats(
+        cache: *const tq_cache,
+        stats: *mut tq_cache_statistics,
+        err: *mut tq_error,
+    ) -> tq_status;
+    #[doc = " Reads a file, or `length` bytes of text, which need no NUL at their end. `fingerprint` is that of the model at hand;\n NULL: any will do. The message names file, field and value:\n   TQ_ERR_NOT_FOUND         there is no file at `path`\n   TQ_ERR_INVALID_ARGUMENT  the file cannot be read, or its fingerprint is another one\n   TQ_ERR_CORRUPT_DATA      it is no JSON, no profile, too long, or says what tq_cache_create would refuse\n   TQ_ERR_UNSUPPORTED       a version, a field or a format that this library does not know\n Since 0.1."]
+    pub fn tq_profile_load(
+        path: *const ::core::ffi::c_char,
+        fingerprint: *const ::core::ffi::c_char,
+        out: *mut *mut tq_profile,
+        err: *mut tq_error,
+    ) -> tq_status;
+    pub fn tq_profile_parse(
+        text: *const ::core::ffi::c_char,
+        length: usize,
+        fingerprint: *const ::core::ffi::c_char,
+        out: *mut *mut tq_profile,
+        err: *mut tq_error,
+    ) -> tq_status;
+    pub fn tq_profile_destroy(profile: *mut tq_profile);
+    #[doc = " Of the model. UTF-8, never NULL (\"\" for a NULL profile), borrowed until the profile is destroyed."]
+    pub fn tq_profile_name(profile: *const tq_profile) -> *const ::core::ffi::c_char;
+    pub fn tq_profile_fingerprint(profile: *const tq_profile) -> *const ::core::ffi::c_char;
+    pub fn tq_profile_layer_count(profile: *const tq_profile) -> u32;
+    #[doc = " Copies the options of one layer; *out comes from tq_layer_options_init."]
+    pub fn tq_profile_layer(
+        profile: *const tq_profile,
+        layer: u32,
+        out: *mut tq_layer_options,
+        err: *mut tq_error,
+    ) -> tq_status;
+    #[doc = " Sets layer_count, layers and layers_given of *options, which come from tq_cache_options_init; the rest stays. The\n layers are borrowed until the profile is destroyed. tq_cache_create keeps none of them."]
+    pub fn tq_profile_cache_options(
+        profile: *const tq_profile,
+        options: *mut tq_cache_options,
+        err: *mut tq_error,
+    ) -> tq_status;
     #[doc = " A pool of threads for tq_attend; `threads` counts the caller, so 1 starts none. 1..1024. One call at a time uses\n the workers; further calls at the same moment run on their callers alone."]
     pub fn tq_pool_create(threads: u32, out: *mut *mut tq_pool, err: *mut tq_error) -> tq_status;
     pub fn tq_pool_destroy(pool: *mut tq_pool);

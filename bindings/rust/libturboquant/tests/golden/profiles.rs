@@ -56,7 +56,10 @@ fn profiles() {
 fn profiles_that_cannot_be_read() {
     let refusal = |path: &str, fingerprint| Profile::load(path, fingerprint).unwrap_err();
     let missing = refusal("no such folder/profile.json", None);
-    assert!(matches!(&missing, Error::NotFound(message) if message.contains("profile.json: cannot be read")), "{missing}");
+    assert!(
+        matches!(&missing, Error::NotFound(message) if message.contains("profile.json: cannot be read")),
+        "{missing}"
+    );
     let folder = refusal(&data::path("profiles"), None);
     assert!(matches!(&folder, Error::InvalidArgument(message) if message.contains("Is a directory")), "{folder}");
     assert_eq!(refusal("a\0b", None).message(), r#"path is "a\0b"; expected no NUL character"#);
