@@ -37,6 +37,14 @@ def test_fields(text: str, fields: dict[str, object]) -> None:
     assert setting.name == text.strip()
 
 
+def test_attention() -> None:
+    assert parse_setting("default").attention is None
+    assert parse_setting("default,attention=codes").attention == "codes"
+    assert parse_setting("k=tq8,attention=decoded").attention == "decoded"
+    with pytest.raises(EvaluationError, match="attention is 'both': write codes or decoded"):
+        parse_setting("attention=both")
+
+
 def test_yardsticks_keep_what_libturboquant_keeps_unless_told() -> None:
     assert parse_setting("int4").fields == {"codes": "int4", "sink_tokens": 4, "tail": True}
     assert parse_setting("int8,sinks=0,tail=off").fields == {"codes": "int8", "sink_tokens": 0, "tail": False}

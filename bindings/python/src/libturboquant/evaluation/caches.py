@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
 import libturboquant as tq
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from . import codes
 from .errors import EvaluationError
@@ -143,6 +144,20 @@ def _check_setting(subject: Subject, setting: Setting) -> None:
         make_cache(subject, setting)
     except (tq.Error, ValueError, TypeError, NotImplementedError) as error:
         raise EvaluationError(f"the setting '{setting.name}' does not fit {subject.name}: {error}") from error
+
+
+@contextmanager
+def attention_on(subject: Subject, codes: bool) -> Iterator[None]:
+    """Attention on codes for a while, or with the implementation that the model was loaded with."""
+    if not codes:
+        yield
+        return
+    before = subject.model.config._attn_implementation
+    subject.model.set_attn_implementation("turboquant")
+    try:
+        yield
+    finally:
+        subject.model.set_attn_implementation(before)
 
 
 def cost(setting: Setting, cache: Any) -> Cost:

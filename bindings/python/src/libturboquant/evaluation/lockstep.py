@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import metrics
-from .caches import Cost, cost, make_cache
+from .caches import Cost, attention_on, cost, make_cache
 from .model import Subject
 from .progress import progress
 from .settings import Setting
@@ -84,7 +84,8 @@ class Reader:
         if each.first:
             self.cache, self.bytes_at = make_cache(self.subject, self.setting), []
         start = time.perf_counter()
-        logits = self.subject.logits(each.chunk, self.cache)
+        with attention_on(self.subject, self.setting.attention == "codes"):
+            logits = self.subject.logits(each.chunk, self.cache)
         if not each.first:  # the first pays for fresh memory
             self.seconds += time.perf_counter() - start
             self.tokens += len(each.chunk)

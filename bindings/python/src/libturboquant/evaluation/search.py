@@ -150,7 +150,7 @@ def _upgraded(setting: Setting, upgrades: list[tuple[int, Fields]]) -> Setting:
     layers: dict[int, dict[str, Any]] = {index: dict(fields) for index, fields in setting.layers.items()}
     for layer, fields in upgrades:
         layers.setdefault(layer, {}).update(fields)
-    return Setting("tuned", "turboquant", setting.fields, layers)
+    return Setting("tuned", "turboquant", setting.fields, layers, setting.attention)
 
 
 def _words(fields: Fields) -> str:

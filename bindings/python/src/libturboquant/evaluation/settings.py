@@ -3,6 +3,7 @@
 ``16bit``                     the reference
 ``default``                   libturboquant as it is
 ``k=tq8,v=tq4,sinks=0``       libturboquant with fields of LayerOptions changed
+``k=tq8,attention=codes``     the same with ``attn_implementation="turboquant"``: attention on the codes
 ``profile.json``              what ``turboquant tune`` wrote
 ``int4``, ``int4-rotated``, ``int4-rotated-refit``, ``int8``
                               yardsticks: one fp16 scale per 32 values, as in ggml's q4_0 and q8_0;
@@ -28,6 +29,7 @@ REFERENCE = "16bit"
 SINKS = known.DEFAULTS["sink_tokens"]
 
 Kind = Literal["16bit", "turboquant", "yardstick"]
+Attention = Literal["codes", "decoded"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class Setting:
         Of all layers, what differs from the defaults of LayerOptions. Yardsticks: "sink_tokens" and "tail".
     layers : mapping
         Of single layers, what differs from `fields`.
+    attention : {"codes", "decoded"}, optional
+        On what attention is computed. Unless told, texts are read with attention on decoded tokens, which every model
+        can do, and times are measured with attention on codes.
     profile : libturboquant.Profile, optional
         Describes all layers; then `fields` and `layers` are empty.
     """
@@ -51,11 +56,12 @@ class Setting:
     kind: Kind
     fields: Mapping[str, known.Value] = field(default_factory=lambda: MappingProxyType({}))
     layers: Mapping[int, Mapping[str, known.Value]] = field(default_factory=lambda: MappingProxyType({}))
+    attention: Attention | None = None
     profile: tq.Profile | None = None
 
     def with_fields(self, name: str, **changed: known.Value) -> Setting:
         """The same with other fields for all layers."""
-        return Setting(name, self.kind, {**self.fields, **changed}, self.layers)
+        return Setting(name, self.kind, {**self.fields, **changed}, self.layers, self.attention)
 
 
 DEFAULT = Setting("default", "turboquant")
@@ -81,6 +87,7 @@ def parse_setting(text: str) -> Setting:
         return Setting(text, "yardstick", _yardstick_fields(head, rest))
     parts = rest if head == "default" else [head, *rest]
     given: dict[str, known.Value] = {}
+    attention: Attention | None = None
     for part in parts:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
@@ -88,11 +95,22 @@ def parse_setting(text: str) -> Setting:
                 f"'{part}' in the setting '{text}' is not understood: write 16bit, default, name=value pairs such as "
                 f"k=tq8,v=tq4,sinks=0, a profile's .json file, or one of {', '.join(YARDSTICKS)}"
             )
+        if name == "attention":
+            attention = _attention(value)
+            continue
         for each in known.expand(name):
             if each in given:
                 raise EvaluationError(f"{each} occurs twice in the setting '{text}'")
             given[each] = known.from_text(each, value)
-    return Setting(text, "turboquant", given)
+    return Setting(text, "turboquant", given, attention=attention)
+
+
+def _attention(value: str) -> Attention:
+    if value == "codes":
+        return "codes"
+    if value == "decoded":
+        return "decoded"
+    raise EvaluationError(f"attention is '{value}': write codes or decoded")
 
 
 def _yardstick_fields(codes: str, parts: list[str]) -> dict[str, known.Value]:

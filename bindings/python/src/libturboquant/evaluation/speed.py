@@ -1,24 +1,23 @@
 """Time per token in prefill and in decoding, against the length of the context, and the bytes at that length.
 
 Here 16 bit means transformers' own DynamicCache in the model's compute type, with the attention the model was loaded
-with; libturboquant's settings use `attn_implementation="turboquant"`, attention on the codes. Yardsticks are emulated:
-their time says nothing and is not measured.
+with; libturboquant's settings use `attn_implementation="turboquant"`, attention on the codes, unless told. Yardsticks
+are emulated: their time says nothing and is not measured.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from transformers import DynamicCache
 
-from .caches import make_cache
+from .caches import attention_on, make_cache
 from .model import Subject
 from .progress import progress
 from .settings import Setting
@@ -49,20 +48,6 @@ def lengths_of(context: int) -> list[int]:
     return sorted({max(context * part // 4, STEPS + 1) for part in (1, 2, 4)})
 
 
-@contextmanager
-def attention_on_codes(subject: Subject, setting: Setting) -> Iterator[None]:
-    """libturboquant's settings: attention on the codes instead of on what they decode to."""
-    before = subject.model.config._attn_implementation
-    if setting.kind != "turboquant":
-        yield
-        return
-    subject.model.set_attn_implementation("turboquant")
-    try:
-        yield
-    finally:
-        subject.model.set_attn_implementation(before)
-
-
 def measure(subject: Subject, window: NDArray[np.int64], settings: list[Setting]) -> dict[str, Speed]:
     """Of every setting but yardsticks."""
     timed = [setting for setting in settings if setting.kind != "yardstick"]
@@ -70,7 +55,8 @@ def measure(subject: Subject, window: NDArray[np.int64], settings: list[Setting]
     with progress("time", len(timed)) as advance:
         for setting in timed:
             cache = DynamicCache(config=subject.config) if setting.kind == "16bit" else make_cache(subject, setting)
-            with attention_on_codes(subject, setting):
+            codes = setting.kind == "turboquant" and setting.attention != "decoded"
+            with attention_on(subject, codes):
                 results[setting.name] = _measure(subject, window, cache)
             advance()
     return results
