@@ -53,6 +53,7 @@ def copier() -> Subject:
         num_key_value_heads=1,
         head_dim=HEAD,
         max_position_embeddings=4096,
+        rope_theta=THETA,  # transformers 4; the next line is for 5
         rope_parameters={"rope_type": "default", "rope_theta": THETA},
         tie_word_embeddings=False,
     )

@@ -164,7 +164,7 @@ def cost(setting: Setting, cache: Any) -> Cost:
     """Of a cache as it stands; libturboquant's own statistics, for the others what their codes would take."""
     if setting.kind == "turboquant":
         return _counted(cache)
-    layers = [layer for layer in cache.layers if isinstance(layer, EmulatedLayer) and layer.is_initialized]
+    layers = [layer for layer in cache.layers if isinstance(layer, EmulatedLayer) and layer.get_seq_length()]
     total = coded = values = 0.0
     for layer in layers:
         for states in (layer.keys, layer.values):

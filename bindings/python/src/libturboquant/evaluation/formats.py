@@ -13,7 +13,7 @@ def nats(value: float | None) -> str:
         return NONE
     if value == 0:
         return "0"
-    return f"{value:.5f}" if abs(value) >= 1e-4 else f"{value:.1e}"
+    return f"{value:.5f}" if abs(value) >= 9.95e-5 else f"{value:.1e}"
 
 
 def share(value: float | None) -> str:
