@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
@@ -32,7 +34,7 @@ def page(result: Evaluation, text_name: str) -> str:
         _section(accuracy(result), result, _ACCURACY),
         _section(costs(result), result, _COST),
         '<h2>Plots</h2><div class="grid2">',
-        *(_figure(*plot, result) for plot in _plots(result)),
+        *(figure.html() for figure in _figures(result)),
         "</div>",
         _section(layers(result), result, _LAYERS),
         _retrieval(result),
@@ -65,14 +67,14 @@ def _verdicts(result: Evaluation) -> str:
         marks = ["ours"] if kinds[verdict.setting] == "turboquant" else []
         marks += ["broken"] if verdict.broken else []
         rest = verdict.sentence.removeprefix(verdict.setting)
-        items.append(f'<li class="{" ".join(marks)}"><strong>{escape(verdict.setting)}</strong>{escape(rest)}</li>')
+        items.append(f'<li class="{" ".join(marks)}"><strong>{_name(verdict.setting)}</strong>{_unbroken(rest)}</li>')
     return f'<h2>In words</h2><ul class="verdicts">{"".join(items)}</ul>'
 
 
 def _section(table: Table, result: Evaluation, note: str) -> str:
     kinds = {setting.name: setting.kind for setting in result.settings}
     rows = "".join(
-        f'<tr class="{"ours" if kinds[name] == "turboquant" else ""}"><th scope="row">{escape(name)}</th>'
+        f'<tr class="{"ours" if kinds[name] == "turboquant" else ""}"><th scope="row">{_name(name)}</th>'
         + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         + "</tr>"
         for name, *cells in table.rows
@@ -81,7 +83,7 @@ def _section(table: Table, result: Evaluation, note: str) -> str:
 
 
 def _table(columns: tuple[str, ...], rows: str) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    head = "".join(f'<th scope="col">{_unbroken(column)}</th>' for column in columns)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
@@ -90,8 +92,29 @@ def _series(result: Evaluation, setting: Setting, points: list[tuple[float, floa
     return Series(setting.name, points, place % STYLES, setting.kind == "yardstick")
 
 
-def _plots(result: Evaluation) -> list[tuple[str, str, str, bool]]:
-    """Title, drawing, caption, and whether a legend is needed."""
+@dataclass(frozen=True)
+class Figure:
+    """A drawing, what stands below it, and the lines that need a legend."""
+
+    title: str
+    drawing: str
+    caption: str
+    legend: Sequence[Series] = ()
+
+    def html(self) -> str:
+        """Empty if there is nothing to see."""
+        if not self.drawing:
+            return ""
+        items = "".join(
+            f'<li><i class="s{line.style} {"dashed" if line.dashed else ""}"></i>{_name(line.name)}</li>'
+            for line in self.legend
+        )
+        legend = f'<ul class="legend">{items}</ul>' if items else ""
+        caption = f"<figcaption>{escape(self.caption)}</figcaption>"
+        return f"<figure><h3>{escape(self.title)}</h3>{self.drawing}{legend}{caption}</figure>"
+
+
+def _figures(result: Evaluation) -> list[Figure]:
     every = result.settings
     coded = [setting for setting in every if setting.name in result.layers]
     by_layer = [
@@ -103,44 +126,40 @@ def _plots(result: Evaluation) -> list[tuple[str, str, str, bool]]:
     histogram = [(_series(result, s, []), metrics.kl_histogram(result.readings[s.name].positions.kl)[1]) for s in coded]
     edges = metrics.kl_histogram(result.reference.positions.kl)[0]
     return [
-        (
+        Figure(
             "Attention error by layer",
             line_plot("Attention error by layer", by_layer, "layer", "rms error", ratio, logarithmic=True),
             "Relative to the output of the 16-bit cache, over all heads.",
-            True,
+            by_layer,
         ),
-        (
+        Figure(
             "KL divergence, distribution over positions",
             histograms("KL divergence, distribution over positions", edges, histogram, "KL divergence, nats"),
             "Each row is scaled to its highest bar; at the left end is what is smaller.",
-            False,
         ),
-        (
+        Figure(
             "Memory",
             line_plot("Memory", memory, "tokens in the context", "bytes, all layers", size),
             "Of the whole cache while the last window is read.",
-            True,
+            memory,
         ),
-        (
+        Figure(
             "Time of one decoded token",
             line_plot("Time of one decoded token", decode, "tokens in the context", "time", milliseconds),
             "The whole model, median of 16 tokens.",
-            True,
+            decode,
         ),
     ]
 
 
-def _figure(title: str, drawing: str, caption: str, legend: bool, result: Evaluation) -> str:
-    if not drawing:
-        return ""
-    items = "".join(
-        f'<li><i class="s{i % STYLES} {"dashed" if setting.kind == "yardstick" else ""}"></i>{escape(setting.name)}'
-        "</li>"
-        for i, setting in enumerate(result.settings)
-        if f'class="line s{i % STYLES}' in drawing
-    )
-    shown = f'<ul class="legend">{items}</ul>' if legend else ""
-    return f"<figure><h3>{escape(title)}</h3>{drawing}{shown}<figcaption>{escape(caption)}</figcaption></figure>"
+def _name(name: str) -> str:
+    """A setting's name, which may be long: it may break after commas."""
+    return escape(name).replace(",", ",<wbr>")
+
+
+def _unbroken(text: str) -> str:
+    """Numbers stay with their units."""
+    return escape(text).replace(" %", "&nbsp;%").replace(" nats", "&nbsp;nats").replace(" ms", "&nbsp;ms")
 
 
 def _retrieval(result: Evaluation) -> str:
@@ -151,11 +170,14 @@ def _retrieval(result: Evaluation) -> str:
     parts = ["<h2>Retrieval by depth</h2>"]
     for kind in KINDS:
         what = "random tokens" if kind == "random" else "passages of text"
-        columns = ("setting", *(f"{length} tokens, depth {depth:.0%}" for length in lengths for depth in DEPTHS))
+        columns = (
+            "setting",
+            *(f"{length} tokens, depth {100 * depth:.0f} %" for length in lengths for depth in DEPTHS),
+        )
         rows = ""
         for setting in result.settings:
-            cells = [needles.copied(setting.name, kind, length, depth) for length in lengths for depth in DEPTHS]
-            rows += f'<tr><th scope="row">{escape(setting.name)}</th>{"".join(_heat(c, share(c)) for c in cells)}</tr>'
+            cells = [needles.copied(setting.name, kind, *place) for place in places]
+            rows += f'<tr><th scope="row">{_name(setting.name)}</th>{"".join(_heat(c, share(c)) for c in cells)}</tr>'
         parts.append(
             f"<h3>Planted {what}</h3>{_table(columns, rows)}<p class=soft>Share of planted tokens that are the most "
             f"likely ones. With 16 bit a planted string is worth {nats(needles.gain(kind))} nats per token.</p>"
@@ -171,7 +193,7 @@ def _heads(result: Evaluation, setting: Setting) -> str:
     table, errors = heads(result, setting.name), result.layers[setting.name].attention
     most = float(errors.max()) or 1.0
     rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>'
+        f'<tr><th scope="row">{_name(name)}</th>'
         + "".join(_heat(value / most, cell) for value, cell in zip(errors[i], cells, strict=True))
         + "</tr>"
         for i, (name, *cells) in enumerate(table.rows)

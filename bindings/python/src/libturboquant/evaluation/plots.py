@@ -128,13 +128,12 @@ def histograms(title: str, edges: Sequence[float], rows: Sequence[tuple[Series, 
         return ""
     first, last = min(used), max(used) + 1
     height = TOP + ROW * len(rows) + BOTTOM
-    x = Axis(edges[first], edges[last], 12, WIDTH - RIGHT, True)
+    x = Axis(edges[first], edges[last], 24, WIDTH - 24, True)
     body = [_histogram(series, shares, edges, x, TOP + ROW * (i + 1)) for i, (series, shares) in enumerate(rows)]
     bottom = TOP + ROW * len(rows)
     for tick in x.ticks():
-        anchor = "start" if x.place(tick) < 30 else "end" if x.place(tick) > WIDTH - 30 else "middle"
         name = f"{tick:.0e}".replace("e-0", "e-").replace("e+00", "").replace("e+0", "e")
-        body.append(_text("tick", x.place(tick), bottom + 16, name, anchor))
+        body.append(_text("tick", x.place(tick), bottom + 16, name, "middle"))
     body.append(_text("label", WIDTH / 2, height - 8, x_label, "middle"))
     return _svg(title, height, body)
 
