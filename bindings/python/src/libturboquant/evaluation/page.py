@@ -170,10 +170,8 @@ def _retrieval(result: Evaluation) -> str:
     parts = ["<h2>Retrieval by depth</h2>"]
     for kind in KINDS:
         what = "random tokens" if kind == "random" else "passages of text"
-        columns = (
-            "setting",
-            *(f"{length} tokens, depth {100 * depth:.0f} %" for length in lengths for depth in DEPTHS),
-        )
+        places = [(length, depth) for length in lengths for depth in DEPTHS]
+        columns = ("setting", *(f"{length} tokens, depth {100 * depth:.0f} %" for length, depth in places))
         rows = ""
         for setting in result.settings:
             cells = [needles.copied(setting.name, kind, *place) for place in places]
