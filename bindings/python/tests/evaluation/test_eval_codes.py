@@ -43,8 +43,9 @@ def test_errors_of_gaussian_rows() -> None:
     found = {code: error(code, rows) for code in codes.CODES}
     assert found["int8"] < 1e-4
     step = np.abs(rows.reshape(-1, 32)).max(axis=1) / 8
-    rounding = float((step**2 / 12).mean())  # of a uniform quantizer; clipping at +7 steps comes on top
-    assert rounding < found["int4"] < 1.3 * rounding
+    rounding = float((step**2 / 12).mean())
+    # 31 of 32 values are rounded, the largest is exact; some of the opposite sign are clipped at 7 steps.
+    assert 0.95 * 31 / 32 * rounding < found["int4"] < 1.2 * rounding
     assert found["int4-rotated"] == pytest.approx(found["int4"], rel=0.05)  # the rotation changes nothing here ..
     assert found["int4-rotated-refit"] < found["int4-rotated"]
     rows[:, 7] *= 30

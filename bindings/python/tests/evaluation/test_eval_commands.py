@@ -18,7 +18,7 @@ from eval_support import MODEL, TEXT  # noqa: E402
 import libturboquant as tq  # noqa: E402
 from libturboquant.cli import main  # noqa: E402
 
-VOID = {"meta", "br", "img", "link", "input", "hr"}
+VOID = {"meta", "br", "wbr", "img", "link", "input", "hr"}
 
 
 class Checker(HTMLParser):
