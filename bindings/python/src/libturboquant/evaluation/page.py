@@ -25,9 +25,10 @@ def page(result: Evaluation, text_name: str) -> str:
     style = (files(__package__) / "report.css").read_text(encoding="utf-8")
     title = f"{result.subject.name}: what a compressed KV cache costs"
     plan = result.plan
+    pieces = f"{plan.windows} window{'s' * (plan.windows > 1)}"
     body = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="soft">{plan.windows} window{"s" * (plan.windows > 1)} of {plan.context} tokens of {escape(text_name)}; libturboquant '
+        f'<p class="soft">{pieces} of {plan.context} tokens of {escape(text_name)}; libturboquant '
         f"{tq.version()} on {tq.cpu_target()}. Every setting reads the same passes of 64 tokens and is compared with "
         "the 16-bit cache of the same model.</p>",
         _verdicts(result),
