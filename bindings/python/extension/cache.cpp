@@ -95,7 +95,10 @@ py::dict stats(CacheHandle& self) {
                   "mean_bytes"_a = stats.mean_bytes, "exact_bytes"_a = stats.exact_bytes,
                   "overhead_bytes"_a = stats.overhead_bytes, "coded_bytes"_a = stats.coded_bytes,
                   "bytes_16bit"_a = stats.bytes_16bit, "coded_bytes_16bit"_a = stats.coded_bytes_16bit,
-                  "ratio"_a = stats.ratio, "ratio_coded"_a = stats.ratio_coded);
+                  "ratio"_a = stats.ratio, "ratio_coded"_a = stats.ratio_coded, "append_calls"_a = stats.append_calls,
+                  "append_ns"_a = stats.append_ns, "append_bytes"_a = stats.append_bytes,
+                  "attend_calls"_a = stats.attend_calls, "attend_ns"_a = stats.attend_ns,
+                  "attend_bytes"_a = stats.attend_bytes, "merge_ns"_a = stats.merge_ns);
 }
 
 py::dict layer_defaults() { return fields_of(default_layer()); }

@@ -29,6 +29,12 @@ class CacheStatistics:
         ``bytes_16bit / bytes``: the whole cache; 0 if empty.
     ratio_coded : float
         ``coded_bytes_16bit / coded_bytes``: complete blocks only; 0 if there are none.
+    append_calls, append_ns, append_bytes : int
+        Successful calls of `append` so far, their wall-clock nanoseconds, bytes of keys and values given to them.
+    attend_calls, attend_ns, attend_bytes : int
+        Of `attend`: calls, nanoseconds, bytes of the cache that had to be read.
+    merge_ns : int
+        Of `attend_ns`: putting ranges of long contexts together.
     """
 
     sequences: int
@@ -47,3 +53,10 @@ class CacheStatistics:
     coded_bytes_16bit: int
     ratio: float
     ratio_coded: float
+    append_calls: int
+    append_ns: int
+    append_bytes: int
+    attend_calls: int
+    attend_ns: int
+    attend_bytes: int
+    merge_ns: int

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 
 import libturboquant as tq
+from libturboquant.evaluation.errors import EvaluationError
 
-from . import bench, demo, info, inspect
+from . import bench, compare, demo, eval, info, inspect, tune
 
-COMMANDS = (info, demo, inspect, bench)
+COMMANDS = (info, demo, inspect, bench, eval, tune, compare)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,10 +29,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status: 0, 1 after an error, 2 for wrong usage."""
+    """Run the command line; the exit status: 0, 1 after an error or a bad verdict, 2 for wrong usage."""
     options = parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
     except (tq.Error, OSError) as error:
         print(f"turboquant: {error}", file=sys.stderr)
         return 1
+    except EvaluationError as error:
+        print(f"turboquant: {error}", file=sys.stderr)
+        return 2
