@@ -214,7 +214,7 @@ test_transformers() {
   step "transformers"
   local status=0 name
   "$root/bindings/python/test_transformers.sh" || status=$?
-  for name in newest oldest; do
+  for name in newest oldest evaluation; do
     if [ -e "$root/build/transformers-$name.xml" ]; then
       count_results "$root/build/transformers-$name.xml"
     elif [ $status -eq 0 ]; then

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Tests the integration into Hugging Face transformers, with the newest 5.x and with 4.56: our wheel and its extra in a
-# fresh environment, build/transformers-venv. PyTorch and transformers lie in the user's cache folder, because they take
-# about 6 GB (the PyTorch of the package index brings CUDA); delete that folder to get newer ones. Where they are not there
-# yet and cannot be had, this says so and does nothing. Options go to both pytest runs.
+# Tests the integration into Hugging Face transformers, with the newest 5.x and with 4.56, and `turboquant eval`, `tune`
+# and `compare`, which stand on it: our wheel and its extras in a fresh environment, build/transformers-venv. PyTorch and
+# transformers lie in the user's cache folder, because they take about 6 GB (the PyTorch of the package index brings
+# CUDA); delete that folder to get newer ones. Where they are not there yet and cannot be had, this says so and does
+# nothing. Options go to all pytest runs.
 set -euo pipefail
 
 folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -79,15 +80,15 @@ make_wheel() {
   quiet transformers-wheel.log pip wheel --no-deps --wheel-dir "$wheels" "$folder"
 }
 
-# run_tests NAME PYTHONPATH OPTION..
+# run_tests NAME PYTHONPATH TESTS OPTION..
 run_tests() {
-  local name=$1 path=$2
-  shift 2
+  local name=$1 path=$2 tests=$3
+  shift 3
   step "pytest with $(PYTHONPATH=$path python -c '
 import torch, transformers
 print(f"transformers {transformers.__version__} and torch {torch.__version__}")')"
   PYTHONPATH=$path python -m pytest -q -p no:cacheprovider -W ignore::FutureWarning -W ignore::UserWarning \
-    --junitxml="$root/build/transformers-$name.xml" "$folder/tests/with_transformers" "$@"
+    --junitxml="$root/build/transformers-$name.xml" "$folder/tests/$tests" "$@"
 }
 
 mkdir -p "$root/build" "$cache"
@@ -107,6 +108,8 @@ printf '%s\n' "$newest" >"$(python -c 'import sysconfig; print(sysconfig.get_pat
 wheel=("$wheels"/libturboquant-*.whl)
 quiet transformers-install.log pip uninstall --yes setuptools # the venv's own would hide the one that PyTorch needs
 quiet transformers-install.log pip install --no-index "${wheel[0]}[transformers]" # all that it needs is there
-run_tests newest "" "$@"
-run_tests oldest "$oldest" "$@"
+run_tests newest "" with_transformers "$@"
+run_tests oldest "$oldest" with_transformers "$@"
+quiet transformers-install.log pip install "${wheel[0]}[eval,prometheus]"
+run_tests evaluation "" evaluation "$@"
 step "the transformers integration has passed"

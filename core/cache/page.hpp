@@ -68,7 +68,7 @@ class PageRef {
 
  private:
   PageRef(Account& account, const Layer& layer, std::size_t bytes, bool coded) {
-    Slabs::Slab* slab;
+    Slabs::Slab* slab = nullptr;
     page_ = new (account.allocate_page(sizeof(Page) + bytes, slab)) Page;
     page_->slab = slab;
     page_->coded = coded;
