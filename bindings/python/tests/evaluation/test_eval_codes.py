@@ -14,11 +14,12 @@ def error(code: str, rows: np.ndarray) -> float:
 
 def test_int4_by_hand() -> None:
     row = np.zeros((1, 32), np.float32)
-    row[0, :4] = [-8, 4, 1.4, 9]  # the largest is +9: it gets code -8, the scale is -9/8
-    scale = float(np.float16(-9 / 8))
+    row[0, :4] = [-9.37, 4, 1.4, 9.37001]  # the largest is positive: it gets code -8, and the other one is clipped
+    scale = np.float32(np.float16(-9.37001 / 8))  # rounded to fp16: -1.171
     wanted = np.rint(row / scale).clip(-8, 7) * scale
     assert codes.int4(row).tolist() == wanted.tolist()
-    assert codes.int4(row)[0, 3] == 9
+    assert codes.int4(row)[0, 0] == 7 * scale
+    assert codes.int4(row)[0, 3] == -8 * scale
 
 
 def test_int8_by_hand() -> None:
