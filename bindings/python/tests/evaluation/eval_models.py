@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from libturboquant.evaluation.model import Subject
-from transformers import LlamaConfig, LlamaForCausalLM
 
 VOCABULARY = 16384
 WORD = 64

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-
-import libturboquant as tq
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
+
+import libturboquant as tq
 
 from . import codes
 from .errors import EvaluationError

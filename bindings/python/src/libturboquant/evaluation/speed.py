@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from transformers import DynamicCache
 
 from .caches import attention_on, make_cache
