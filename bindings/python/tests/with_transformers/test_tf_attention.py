@@ -157,13 +157,24 @@ def test_not_causal_by_request(on_codes: list[int]) -> None:
 
 def test_gradients_flow_through_new_tokens(on_codes: list[int]) -> None:
     cache = cache_with(100)
+    decoded = decoded_twin(cache, 3)
     query, keys, values = (
-        draw(1, h, 1, DIM, seed=s).requires_grad_() for h, s in ((HEADS, 4), (KV_HEADS, 5), (KV_HEADS, 6))
+        draw(1, heads, 3, DIM, seed=seed).requires_grad_() for heads, seed in ((HEADS, 4), (KV_HEADS, 5), (KV_HEADS, 6))
     )
     output, _ = _attention.turboquant_attention(MODULE, query, *cache.update(keys, values, 0), None)
+    assert torch.allclose(output.double(), reference(query, *decoded, causal(3, 103), DIM**-0.5), atol=1e-4)
     output.sum().backward()
     assert on_codes == []
     assert all(x.grad is not None and x.grad.abs().sum() > 0 for x in (query, keys, values))
+
+
+def test_outputs_are_not_overwritten_by_the_next_call() -> None:
+    cache = cache_with(100)
+    first, _ = _attention.turboquant_attention(MODULE, *new_tokens(cache, 1), None)
+    kept = first.clone()
+    query, k, v = new_tokens(cache, 1)
+    _attention.turboquant_attention(MODULE, 2 * query, k, v, None)
+    assert torch.equal(first, kept)
 
 
 def test_layers_that_share_keys_attend_twice(on_codes: list[int]) -> None:

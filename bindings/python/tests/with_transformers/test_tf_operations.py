@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from models import config_of, random_model, random_tokens, torch, transformers
 
-from libturboquant import LayerOptions
+import libturboquant as tq
 from libturboquant.transformers import TurboQuantCache
 
 EXACT = {"key_format": "f16", "value_format": "f16", "center_keys": False}
@@ -227,13 +227,20 @@ def test_options_reach_the_layers() -> None:
 
 def test_a_profile_describes_every_layer() -> None:
     class Profile:
-        layers = (LayerOptions(2, 64, value_format="tq8"), LayerOptions(2, 64), LayerOptions(2, 64))
+        layers = (tq.LayerOptions(2, 64, value_format="tq8"), tq.LayerOptions(2, 64), tq.LayerOptions(2, 64))
 
     for cache in (
         TurboQuantCache(config_of("llama"), profile=Profile()),
         TurboQuantCache(config_of("llama"), layers=list(Profile.layers)),
     ):
         assert cache._store.cache.layers == Profile.layers
+
+
+def test_a_description_of_all_layers_of_a_hybrid_model() -> None:
+    every = [tq.LayerOptions(2, 64, sink_tokens=layer) for layer in range(4)]
+    for given in (every, every[1::2]):
+        cache = TurboQuantCache(config_of("gemma3"), layers=given)
+        assert [layer.sink_tokens for layer in cache._store.cache.layers] == [1, 3]
 
 
 def test_different_head_sizes_of_keys_and_values() -> None:

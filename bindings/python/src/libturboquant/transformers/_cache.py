@@ -33,10 +33,10 @@ class TurboQuantCache(TransformersCache):
     config : PreTrainedConfig
         Of the model; of a multimodal model the text decoder counts.
     layers : mapping of int to mapping, or sequence of LayerOptions, optional
-        What differs: ``{0: {"key_format": "tq8"}}`` for layer 0 of the model; or a full description of every
-        full-attention layer.
+        What differs: ``{0: {"key_format": "tq8"}}`` for layer 0 of the model; or a full description of every layer, or
+        of every full-attention layer.
     profile : path or object with `layers`, optional
-        A full description of every full-attention layer, as written by ``turboquant tune``.
+        Such a description: the path of a profile, or an object that has one in its attribute `layers`.
     byte_budget : int
         Most bytes of all compressed layers; 0: no limit.
     threads : int

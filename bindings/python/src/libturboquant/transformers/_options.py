@@ -110,6 +110,8 @@ def _check_indices(config: Any, ours: list[int], given: Mapping[int, Any]) -> No
 def _from_sequence(
     config: Any, ours: list[int], shapes: dict[int, dict[str, int]], given: Sequence[LayerOptions]
 ) -> list[LayerOptions]:
+    if len(given) == config.num_hidden_layers:
+        given = [given[index] for index in ours]
     if len(given) != len(ours):
         raise ValueError(
             f"{len(given)} layers are described, but this {type(config).__name__} has {len(ours)} with full attention"
