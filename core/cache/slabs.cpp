@@ -2,14 +2,14 @@
 
 #include <new>
 
+#include "../kernels/kernel_table.hpp"
+
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
 
 namespace tq {
 namespace {
-
-constexpr std::size_t round_to(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 // Sets slab and slots: as few huge pages as leave at most a hundredth over, or of up to eight those that leave least.
 bool choose_slab(Slabs::Size& size) {
@@ -50,7 +50,7 @@ void advise_huge_pages(void* slab, std::size_t bytes) noexcept {
 void return_memory(void* slot, std::size_t bytes) noexcept {
   constexpr std::uintptr_t page = 4096;
   const auto start = reinterpret_cast<std::uintptr_t>(slot);
-  const std::uintptr_t first = (start + sizeof(void*) + page - 1) / page * page, end = (start + bytes) / page * page;
+  const std::uintptr_t first = round_up(start + sizeof(void*), page), end = (start + bytes) / page * page;
   if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 }
 
@@ -78,7 +78,7 @@ void unlink(Slabs::Slab& slab) noexcept {
 }  // namespace
 
 Slabs::Size* Slabs::size_for(std::size_t bytes) noexcept {
-  const std::size_t slot = round_to(bytes, alignof(Slab));
+  const std::size_t slot = round_up(bytes, alignof(Slab));
   for (Size& size : sizes_) {
     if (size.slot == slot) return &size;
     if (size.slot != 0) continue;
