@@ -48,10 +48,11 @@ void advise_huge_pages(void* slab, std::size_t bytes) noexcept {
 
 // The system pages that lie in a slot; not the first bytes, which hold the link to another free slot.
 void return_memory(void* slot, std::size_t bytes) noexcept {
-  constexpr std::uintptr_t page = 4096;
-  const auto start = reinterpret_cast<std::uintptr_t>(slot);
-  const std::uintptr_t first = round_up(start + sizeof(void*), page), end = (start + bytes) / page * page;
-  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+  constexpr std::size_t page = 4096;
+  auto* start = static_cast<std::uint8_t*>(slot);
+  const std::size_t at = reinterpret_cast<std::uintptr_t>(slot) % page;  // of its system page
+  const std::size_t first = round_up(at + sizeof(void*), page) - at, end = (at + bytes) / page * page;
+  if (at + first < end) madvise(start + first, end - at - first, MADV_DONTNEED);
 }
 
 #else
