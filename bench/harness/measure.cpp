@@ -23,7 +23,7 @@ struct Turn {
   std::function<void()> run;
   std::size_t repeats = 1;  // calls per sample
   int rounds = 1;           // in how many it takes part: fewer if it is slow
-  bool warm = false;        // called once untimed before each sample
+  bool warm = false;        // called untimed before each sample
   std::vector<double> samples = {};
 
   double best() const { return *std::min_element(samples.begin(), samples.end()); }
@@ -36,6 +36,7 @@ struct Turn {
 };
 
 constexpr double kTooLongForCaches = 2e7;  // ns; what takes longer leaves nothing useful in a cache for its next call
+constexpr int kWarmCalls = 3;              // after as many, what fits into a cache is where it stays
 
 class Session {
  public:
@@ -53,7 +54,7 @@ class Session {
     for (int i = 0; i < settings_.rounds; ++i) {
       for (Turn& turn : turns_) {
         if ((i + 1) * turn.rounds / settings_.rounds == i * turn.rounds / settings_.rounds) continue;
-        if (turn.warm) turn.run();
+        for (int call = 0; turn.warm && call < kWarmCalls; ++call) turn.run();
         turn.samples.push_back(sample(turn));
       }
     }
@@ -138,12 +139,16 @@ class Session {
   void calibrate() {
     cpu_time_ = plan_.threads == 1;
     const double part = settings_.case_seconds * 1e9 / static_cast<double>(turns_.size());
-    for (Turn& turn : turns_) {
+    for (std::size_t i = 0; i < turns_.size(); ++i) {
+      Turn& turn = turns_[i];
       turn.run();
       const double once = std::max(sample(turn), 1.0);
       turn.repeats = static_cast<std::size_t>(std::max(1.0, std::ceil(settings_.sample_ns / once)));
       turn.warm = plan_.warm && once < kTooLongForCaches;
-      const double round = once * static_cast<double>(turn.repeats + (turn.warm ? 1 : 0));
+      for (std::size_t c = 0; c < readers_.size(); ++c) {
+        if (readers_[c] == i) turn.warm = turns_[c].warm;  // the same chances for the limit
+      }
+      const double round = once * static_cast<double>(turn.repeats + (turn.warm ? kWarmCalls : 0));
       turn.rounds =
           std::clamp(static_cast<int>(part / round), std::min(kFewestRounds, settings_.rounds), settings_.rounds);
     }

@@ -10,7 +10,7 @@
 namespace bench {
 
 struct Settings {
-  int rounds = 15;             // wanted; at least kFewestRounds if the case is slow
+  int rounds = 101;            // wanted; at least kFewestRounds if the case is slow
   double case_seconds = 4;     // rough upper bound for the rounds of a case
   double sample_ns = 300'000;  // a sample repeats the call until it takes about this long
 };
