@@ -119,8 +119,7 @@ class AttendTask {
     const HeadBlock<const std::uint8_t> block = layer_.head(segment.page, head_);
     HeadHeader header;
     std::memcpy(&header, block.header, sizeof header);
-    return {block.key_scales, std::ldexp(1.0f, header.key_offset), std::ldexp(1.0f, header.value_offset),
-            header.mean_scale};
+    return {block.key_scales, power_of_two(header.key_offset), power_of_two(header.value_offset), header.mean_scale};
   }
 
   // What row `row` sees of a segment, as columns of its page.
@@ -194,8 +193,8 @@ class AttendTask {
                            tile_.scores());
       return;
     }
-    const CodedSide keys{block.keys, block.key_scales, std::ldexp(1.0f, header.key_offset), block.values};
-    kernels().coded_scores(shape, keys, tile_.coded(row), rows, tile_.scores());
+    const CodedSide keys{block.keys, block.key_scales, power_of_two(header.key_offset), block.values};
+    kernels().coded_scores(shape, keys, tile_.coded(row), rows, tile_.scores(), kBlockTokens);
     if (!layer_.centered()) return;
     const float inverse = 1.0f / static_cast<float>(layer_.key_coder().rotation().block);
     for (std::size_t r = 0; r < rows; ++r) {
@@ -209,7 +208,7 @@ class AttendTask {
                     std::size_t rows) {
     const CodeShape& shape = layer_.value_coder().shape();
     if (layer_.values_coded()) {
-      const CodedSide values{block.values, block.value_scales, std::ldexp(1.0f, header.value_offset), block.values};
+      const CodedSide values{block.values, block.value_scales, power_of_two(header.value_offset), block.values};
       return kernels().coded_values(shape, values, tile_.scores(), rows, tile_.rotated_sums(row));
     }
     const Element element = shape.format == Format::kF16 ? Element::kF16 : Element::kBf16;

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "../codec/layer.hpp"
+#include "attend.hpp"
 
 namespace tq {
 
@@ -16,17 +16,14 @@ class RowTile {
         key_padded_(padded_dim(layer.options().keys.dim)),
         value_padded_(padded_dim(layer.options().values.dim)),
         groups_(layer.key_coder().shape().groups()),
-        floats_(allocator, rows * (2 * key_padded_ + 2 * value_padded_ + 2) + key_padded_),
-        tokens_(allocator, rows > kMaxRows ? kBlockTokens * (key_padded_ + value_padded_) : 0),
-        integers_(allocator, rows * (key_padded_ / 2 + groups_)),
-        coded_(allocator, rows),
-        broken_(allocator, rows) {
-    std::fill(floats_.data(), floats_.data() + floats_.size(), 0.0f);
+        memory_(allocator, float_count() + integer_count() +
+                               (rows > kMaxRows ? kBlockTokens * (key_padded_ + value_padded_) : 0)) {
+    std::fill(memory_.data(), memory_.data() + float_count(), 0.0f);
     for (std::size_t row = 0; row < rows; ++row) maximum(row) = -std::numeric_limits<float>::infinity();
   }
 
   std::size_t rows() const { return rows_; }
-  float* query(std::size_t row) { return floats_.data() + row * key_padded_; }
+  float* query(std::size_t row) { return memory_.data() + row * key_padded_; }
   float* rotated(std::size_t row) { return query(rows_) + row * key_padded_; }
   float* exact_sums(std::size_t row) { return rotated(rows_) + row * value_padded_; }
   float* rotated_sums(std::size_t row) { return exact_sums(rows_) + row * value_padded_; }
@@ -34,16 +31,16 @@ class RowTile {
   float& maximum(std::size_t row) { return mean()[key_padded_ + row]; }
   float& sum(std::size_t row) { return mean()[key_padded_ + rows_ + row]; }
   bool& broken(std::size_t row) { return broken_[row]; }  // holds NaN or infinity
-  const CodedQuery* coded(std::size_t row) const { return coded_.data() + row; }
+  const CodedQuery* coded(std::size_t row) const { return coded_ + row; }
   float* scores() { return scores_; }
 
   // Up to 64 tokens as floats, one after another; only in tiles of more than kMaxRows rows.
   RowSource expand_keys(RowSource keys, std::size_t count, std::size_t dim) {
-    kernels().load_rows(keys, count, dim, tokens_.data());
-    return {tokens_.data(), Element::kF32, key_padded_};
+    kernels().load_rows(keys, count, dim, tokens());
+    return {tokens(), Element::kF32, key_padded_};
   }
   RowSource expand_values(RowSource values, std::size_t count, std::size_t dim) {
-    float* to = tokens_.data() + kBlockTokens * key_padded_;
+    float* to = tokens() + kBlockTokens * key_padded_;
     kernels().load_rows(values, count, dim, to);
     return {to, Element::kF32, value_padded_};
   }
@@ -54,7 +51,7 @@ class RowTile {
     const SideCoder& coder = layer.key_coder();
     const std::size_t dim = coder.shape().dim;
     kernels().rotate_rows({query(row), Element::kF32, dim}, 1, coder.rotation(), nullptr, rotated(row));
-    std::int32_t* digits = integers_.data() + row * (key_padded_ / 2 + groups_);
+    std::int32_t* digits = integers() + row * (key_padded_ / 2 + groups_);
     std::int32_t* sums = digits + key_padded_ / 2;
     const float inverse = 1.0f / static_cast<float>(coder.rotation().block);
     coded_[row] = {digits, sums, kernels().quantize_query(coder.shape(), rotated(row), inverse, digits, sums)};
@@ -93,16 +90,20 @@ class RowTile {
   }
 
  private:
+  // One piece of memory: the floats of all rows, their integers, tokens expanded to floats.
+  std::size_t float_count() const { return rows_ * (2 * key_padded_ + 2 * value_padded_ + 2) + key_padded_; }
+  std::size_t integer_count() const { return rows_ * (key_padded_ / 2 + groups_); }
+  std::int32_t* integers() { return reinterpret_cast<std::int32_t*>(memory_.data() + float_count()); }
+  float* tokens() { return memory_.data() + float_count() + integer_count(); }
+
   void add_scaled(float* to, const float* from, float factor) const {
     for (std::size_t i = 0; i < value_padded_; ++i) to[i] += from[i] * factor;
   }
 
   std::size_t rows_, key_padded_, value_padded_, groups_;
-  Buffer<float> floats_;
-  Buffer<float> tokens_;
-  Buffer<std::int32_t> integers_;
-  Buffer<CodedQuery> coded_;
-  Buffer<bool> broken_;
+  Buffer<float> memory_;
+  CodedQuery coded_[kTaskRows];
+  bool broken_[kTaskRows];
   alignas(kAlignment) float scores_[kMaxRows * kBlockTokens];
 };
 

@@ -1,6 +1,6 @@
-// Pages of long caches, many to a slab that becomes huge pages once it is full. Attention jumps from page to page, and
-// with system pages of 4 KiB nearly every jump waits for an entry of the page table, too. Until a slab is full, and
-// where a slot was given back, the system holds no more memory than the pages taken.
+// Pages of all but the shortest caches, many to a slab that becomes huge pages once it is full. Attention jumps from
+// page to page, and with system pages of 4 KiB nearly every jump waits for an entry of the page table, too. Until a slab
+// is full, and where a slot was given back, the system holds no more memory than the pages taken.
 #pragma once
 
 #include <cstddef>
@@ -33,9 +33,9 @@ class Slabs {
   };
 
   static constexpr std::size_t kHugePage = std::size_t{2} << 20;
-  static constexpr std::size_t kSizes = 16;                    // those that come later get no slabs
-  static constexpr std::size_t kLeastSlots = 8;                // in a slab
-  static constexpr std::size_t kShort = std::size_t{8} << 20;  // with less in use, slabs are not worth it
+  static constexpr std::size_t kSizes = 16;                     // those that come later get no slabs
+  static constexpr std::size_t kLeastSlots = 8;                 // in a slab
+  static constexpr std::size_t kShort = std::size_t{64} << 10;  // with less in use, slabs are not worth it
 
   // The size for `bytes`, or NULL: too large for slabs, or one size too many.
   Size* size_for(std::size_t bytes) noexcept;

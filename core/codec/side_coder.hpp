@@ -1,11 +1,18 @@
 // Codes one side (keys or values) of one head: 64 rows at a time into the layout of a block, and back.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 #include "rotation_plan.hpp"
 
 namespace tq {
+
+// 2^exponent, for the exponents that blocks and records hold, -128..127.
+inline float power_of_two(int exponent) {
+  if (exponent < -126) return std::bit_cast<float>(std::uint32_t{1} << (exponent + 149));
+  return std::bit_cast<float>(static_cast<std::uint32_t>(exponent + 127) << 23);
+}
 
 enum class CodeLayout { kKeys, kValues };
 

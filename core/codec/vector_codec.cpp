@@ -16,6 +16,7 @@ struct VectorCodec::Block {
   Buffer<std::uint8_t> memory;
   const std::uint8_t* codes = nullptr;
   const std::uint8_t* scales = nullptr;
+  const std::uint8_t* next = nullptr;  // codes that will be read soon
   std::int8_t offsets[kBlockTokens] = {};
 };
 
@@ -95,6 +96,7 @@ void VectorCodec::gather(const std::uint8_t* codes, std::size_t first, std::size
     std::memset(block.offsets, *stored, sizeof block.offsets);
     block.scales = stored + 64;
     block.codes = block.scales + coder_.scale_bytes();
+    block.next = block.codes + block_bytes();
     return;
   }
   const std::size_t groups = coder_.shape().groups(), cells = coder_.key_cells();
@@ -107,7 +109,7 @@ void VectorCodec::gather(const std::uint8_t* codes, std::size_t first, std::size
     for (std::size_t group = 0; group < groups; ++group) scales[group * kBlockTokens + i] = record[4 * cells + group];
     std::memcpy(block.offsets + i, record + 4 * cells + groups, 1);
   }
-  block.codes = block.memory.data();
+  block.codes = block.next = block.memory.data();
   block.scales = scales;
 }
 
@@ -166,21 +168,27 @@ void VectorCodec::coded_scores(const std::uint8_t* codes, std::size_t count, con
     prepared[q] = {own, own + digits, kernels().quantize_query(shape, rotated.data(), scale, own, own + digits)};
   }
   Block block(allocator_, *this, options_.layout == VectorLayout::kRecords);
-  alignas(64) float found[kMaxRows * kBlockTokens];
   for (std::size_t first = 0; first < count; first += kBlockTokens) {
     const std::size_t rows = std::min(count - first, kBlockTokens);
     gather(codes, first, rows, block);
-    float scales[kBlockTokens];
-    for (std::size_t i = 0; i < rows; ++i) scales[i] = std::ldexp(1.0f, block.offsets[i]);
-    for (std::size_t q = 0; q < n_query; q += kMaxRows) {
-      const std::size_t at_once = std::min(n_query - q, kMaxRows);
-      kernels().coded_scores(shape, {block.codes, block.scales, 1.0f, block.codes}, prepared.data() + q, at_once,
-                             found);
-      for (std::size_t r = 0; r < at_once; ++r)
-        for (std::size_t i = 0; i < rows; ++i)
-          scores[(q + r) * count + first + i] = found[r * kBlockTokens + i] * scales[i];
-    }
+    for (std::size_t q = 0; q < n_query; q += kMaxRows)
+      block_scores(block, rows, prepared.data() + q, std::min(n_query - q, kMaxRows), scores + q * count + first,
+                   count);
   }
+}
+
+// Scores of the first `count` vectors of a block, rows `stride` floats apart.
+void VectorCodec::block_scores(const Block& block, std::size_t count, const CodedQuery* queries, std::size_t rows,
+                               float* scores, std::size_t stride) const {
+  const bool records = options_.layout == VectorLayout::kRecords;
+  const CodedSide keys{block.codes, block.scales, records ? 1.0f : power_of_two(block.offsets[0]), block.next};
+  if (!records && count == kBlockTokens)
+    return kernels().coded_scores(coder_.shape(), keys, queries, rows, scores, stride);
+  alignas(64) float found[kMaxRows * kBlockTokens];
+  kernels().coded_scores(coder_.shape(), keys, queries, rows, found, kBlockTokens);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t i = 0; i < count; ++i)
+      scores[r * stride + i] = found[r * kBlockTokens + i] * (records ? power_of_two(block.offsets[i]) : 1.0f);
 }
 
 }  // namespace tq

@@ -32,11 +32,13 @@ TQ_INLINE inline void token_scores(RowSource keys, std::size_t first, std::size_
       });
     });
   }
+  float folded[Rows * Tokens];
+  sums_of_lanes<S, Rows * Tokens>(sum, folded);
   unroll<Rows>([&](auto r) TQ_INLINE {
     unroll<Tokens>([&](auto t) TQ_INLINE {
-      float rest = 0;
-      for (std::size_t i = j; i < dim; ++i) rest += read_element<E>(key[t], i) * queries[r * stride + i];
-      scores[r * kBlockTokens + first + t] = S::sum(sum[r * Tokens + t]) + rest;
+      float score = folded[r * Tokens + t];
+      for (std::size_t i = j; i < dim; ++i) score += read_element<E>(key[t], i) * queries[r * stride + i];
+      scores[r * kBlockTokens + first + t] = score;
     });
   });
 }

@@ -147,9 +147,9 @@ struct KernelTable {
   // Prepares a rotated query: writes digits and group_sums, returns the scale (times `scale`).
   float (*quantize_query)(const CodeShape& shape, const float* rotated, float scale, std::int32_t* digits,
                           std::int32_t* group_sums);
-  // scores[r * 64 + t] of `rows` (1..kMaxRows) queries with the 64 keys of a block.
+  // scores[r * stride + t] of `rows` (1..kMaxRows) queries with the 64 keys of a block.
   void (*coded_scores)(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, std::size_t rows,
-                       float* scores);
+                       float* scores, std::size_t stride);
   // sums[r * padded + j] += sum over the 64 tokens of weights[r * 64 + t] * value (rotated domain).
   void (*coded_values)(const CodeShape& shape, const CodedSide& values, const float* weights, std::size_t rows,
                        float* sums);

@@ -9,6 +9,8 @@ namespace tq {
 namespace {
 
 inline constexpr float kHeadroom = 24.0f;
+// Softmax and quantization ask for the first of what comes after them, for each row: without it memory would rest then.
+inline constexpr int kFetchedPerRow = 256;
 
 template <class S, int Rows>
 void add_means(const CodedRun& run, const CodedBlock& block, const QueryRows& rows, float (&shift)[Rows]) noexcept {
@@ -23,10 +25,11 @@ void add_means(const CodedRun& run, const CodedBlock& block, const QueryRows& ro
       sum[r] = S::multiply_add(mean, S::F::load_unaligned(rows.rotated + r * padded + j), sum[r]);
     });
   }
+  sums_of_lanes<S, Rows>(sum, shift);
   for (int r = 0; r < Rows; ++r) {
-    float rest = 0;
-    for (std::size_t i = j; i < run.keys.dim; ++i) rest += static_cast<float>(codes[i]) * rows.rotated[r * padded + i];
-    shift[r] = (S::sum(sum[r]) + rest) * (block.mean_scale * run.mean_factor);
+    for (std::size_t i = j; i < run.keys.dim; ++i)
+      shift[r] += static_cast<float>(codes[i]) * rows.rotated[r * padded + i];
+    shift[r] *= block.mean_scale * run.mean_factor;
   }
 }
 
@@ -129,12 +132,14 @@ struct Weighted {
 };
 
 // Scores to weights, for all rows of a block. `before`: the block whose weights have not been used yet; or NULL.
+// `soon`: codes that will be read next.
 template <class S, int Rows>
 void weigh_block(const CodedRun& run, const CodedBlock& block, const QueryRows& rows, Weighted<Rows>& now,
-                 Weighted<Rows>* before, LaneSums<S, Rows>& sums) noexcept {
+                 Weighted<Rows>* before, const std::uint8_t* soon, LaneSums<S, Rows>& sums) noexcept {
   float shift[Rows] = {};
   if (run.mean_factor != 0) add_means<S, Rows>(run, block, rows, shift);
   for (int r = 0; r < Rows; ++r) {
+    prefetch<kFetchedPerRow>(soon, kFetchedPerRow * r);
     const float factor = rows.queries[r].scale * block.key_scale;
     const float change = weigh_row<S>(run, rows, r, factor, shift[r], now.weights + r * kBlockTokens, sums.lane[r]);
     if (change == 1.0f || before == nullptr) continue;
@@ -156,6 +161,7 @@ void block_scores(const CodedRun& run, const CodedBlock& block, const CodedBlock
 
 template <class S, Format Values, int Rows>
 void quantize_weighted(const CodedRun& run, const CodedBlock& block, Weighted<Rows>& now) noexcept {
+  prefetch<kFetchedPerRow * Rows>(block.head + run.parts.values, 0);
   expand_scales<S>(run.values, block.head + run.parts.value_scales, now.scales);
   quantize_block<S, Values, Rows>(run.values, now.scales, now.weights, now.integers);
 }
@@ -177,13 +183,13 @@ void attend_rows(const CodedRun& run, const QueryRows& rows) noexcept {
   LaneSums<S, Rows> sums;
   const auto block = [&](std::size_t i) -> const CodedBlock& { return run.blocks[i < run.count ? i : run.count - 1]; };
   block_scores<S, Keys, Rows>(run, block(0), block(0), rows, buffer[0]);
-  weigh_block<S, Rows>(run, block(0), rows, buffer[0], nullptr, sums);
+  weigh_block<S, Rows>(run, block(0), rows, buffer[0], nullptr, block(1).head + run.parts.keys, sums);
   for (std::size_t i = 0; i < run.count; ++i) {
     Weighted<Rows>&now = buffer[i % 2], &next = buffer[(i + 1) % 2];
     quantize_weighted<S, Values, Rows>(run, block(i), now);
     if (i + 1 < run.count) {
       block_scores<S, Keys, Rows>(run, block(i + 1), block(i), rows, next);
-      weigh_block<S, Rows>(run, block(i + 1), rows, next, &now, sums);
+      weigh_block<S, Rows>(run, block(i + 1), rows, next, &now, block(i + 2).head + run.parts.keys, sums);
     }
     block_values<S, Values, Rows>(run, block(i), block(i + 2), rows, now);
   }

@@ -2,7 +2,7 @@
 //   score = query scale * 2^offset * sum over groups of group scale * sum over coordinates of code * query integer
 #pragma once
 
-#include "../simd/unroll.hpp"
+#include "fold-inl.hpp"
 #include "pack-inl.hpp"
 #include "rows-inl.hpp"
 
@@ -16,26 +16,18 @@ typename S::F scales_from_bytes(const std::uint8_t* bytes) noexcept {
   return S::where_not_zero(b, scale_of_index<S>(b));
 }
 
-// The largest lane, and the sum of all, in every lane.
-template <class S, class Combine, int Distance = S::kLanes / 2>
-typename S::F across_lanes(typename S::F v, Combine combine) noexcept {
-  if constexpr (Distance > 0) {
-    const typename S::F next = combine(v, S::template exchange<Distance>(v));
-    return across_lanes<S, Combine, Distance / 2>(next, combine);
-  }
-  return v;
-}
-template <class S>
-typename S::F max_of_lanes(typename S::F v) noexcept {
-  return across_lanes<S>(v, [](typename S::F a, typename S::F b) { return xsimd::max(a, b); });
-}
-template <class S>
-typename S::F sum_of_lanes(typename S::F v) noexcept {
-  return across_lanes<S>(v, [](typename S::F a, typename S::F b) { return a + b; });
-}
-
 // tq4 keys: one query digit, |q| <= 127; tq8 keys: two digits of 7 bits, q = 128 high + low.
 inline constexpr std::int32_t kDigitRange = 127, kTwoDigitRange = 127 * 128;
+
+// Digits of kLanes query integers, as bytes.
+template <class S>
+void store_digits(typename S::I q, bool one_digit, std::uint8_t* high_bytes, std::uint8_t* low_bytes) noexcept {
+  const typename S::I byte = splat<S>(0xFF);
+  if (one_digit) return S::store_bytes(q & byte, high_bytes);
+  const typename S::I high = S::template shift_right32<7>(q + splat<S>(64 + (128 << 7))) - splat<S>(128);
+  S::store_bytes(high & byte, high_bytes);
+  S::store_bytes((q - (high << 7)) & byte, low_bytes);
+}
 
 template <class S>
 float quantize_query(const CodeShape& shape, const float* rotated, float scale, std::int32_t* digits,
@@ -48,23 +40,18 @@ float quantize_query(const CodeShape& shape, const float* rotated, float scale, 
     most = xsimd::max(most, xsimd::abs(S::F::load_unaligned(rotated + j)));
   const float largest = S::max(most);
   const typename S::F factor(largest > 0 ? range / largest : 0.0f);
-  auto* high_bytes = reinterpret_cast<std::int8_t*>(digits);
-  auto* low_bytes = reinterpret_cast<std::int8_t*>(digits + padded / 4);
+  auto* high_bytes = reinterpret_cast<std::uint8_t*>(digits);
+  auto* low_bytes = reinterpret_cast<std::uint8_t*>(digits + padded / 4);
   for (std::size_t group = 0; group < shape.groups(); ++group) {
-    std::int32_t sum = 0;
+    typename S::I sum = splat<S>(0);
     const std::size_t first = group * shape.group;
     const std::size_t end = first + shape.group < padded ? first + shape.group : padded;
     for (std::size_t j = first; j < end; j += S::kLanes) {
-      alignas(64) std::int32_t q[S::kLanes];
-      S::round(S::F::load_unaligned(rotated + j) * factor).store_aligned(q);
-      for (int i = 0; i < S::kLanes; ++i) {
-        sum += q[i];
-        const std::int32_t high = one_digit ? q[i] : (q[i] + 64) >> 7;
-        high_bytes[j + i] = static_cast<std::int8_t>(high);
-        if (!one_digit) low_bytes[j + i] = static_cast<std::int8_t>(q[i] - high * 128);
-      }
+      const typename S::I q = S::round(S::F::load_unaligned(rotated + j) * factor);
+      store_digits<S>(q, one_digit, high_bytes + j, low_bytes + j);
+      sum = sum + q;
     }
-    group_sums[group] = sum;
+    group_sums[group] = static_cast<std::int32_t>(S::sum(S::to_float(sum)));  // exact: below 2^24
   }
   return scale * (largest / range);
 }
@@ -206,10 +193,15 @@ void raw_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuery*
 }
 
 template <class S, Format Code, int Rows>
-void coded_scores_of(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, float* scores) noexcept {
-  raw_scores<S, Code, Rows>(shape, keys, queries, scores);
-  for (int r = 0; r < Rows; ++r)
-    scale_floats<S>(scores + r * kBlockTokens, kBlockTokens, queries[r].scale * keys.offset_scale);
+void coded_scores_of(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, float* scores,
+                     std::size_t stride) noexcept {
+  alignas(64) float raw[Rows * kBlockTokens];
+  raw_scores<S, Code, Rows>(shape, keys, queries, raw);
+  for (int r = 0; r < Rows; ++r) {
+    const typename S::F factor(queries[r].scale * keys.offset_scale);
+    for (std::size_t t = 0; t < kBlockTokens; t += S::kLanes)
+      (S::F::load_aligned(raw + r * kBlockTokens + t) * factor).store_unaligned(scores + r * stride + t);
+  }
 }
 
 // Calls body(constant R) for the number of rows, 1..kMaxRows.
@@ -225,11 +217,12 @@ void with_rows(std::size_t rows, Body body) noexcept {
 
 template <class S>
 void coded_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, std::size_t rows,
-                  float* scores) noexcept {
+                  float* scores, std::size_t stride) noexcept {
   with_rows(rows, [&](auto r) {
     constexpr int Rows = decltype(r)::value;
-    if (shape.format == Format::kTq4) return coded_scores_of<S, Format::kTq4, Rows>(shape, keys, queries, scores);
-    coded_scores_of<S, Format::kTq8, Rows>(shape, keys, queries, scores);
+    if (shape.format == Format::kTq4)
+      return coded_scores_of<S, Format::kTq4, Rows>(shape, keys, queries, scores, stride);
+    coded_scores_of<S, Format::kTq8, Rows>(shape, keys, queries, scores, stride);
   });
 }
 

@@ -30,6 +30,8 @@ constexpr Dither make_dither() {
   return dither;
 }
 
+inline constexpr Dither kDither = make_dither();
+
 // One row's weights: unit * high + low_unit * low. Where low_unit is 0 there is no second digit.
 struct IntegerWeights {
   alignas(64) std::uint8_t high[kBlockTokens], low[kBlockTokens];
@@ -51,17 +53,27 @@ void expand_scales(const CodeShape& shape, const std::uint8_t* bytes, BlockScale
   for (std::size_t i = 0; i < count; i += S::kLanes) scales_from_bytes<S>(bytes + i).store_aligned(out.scale[0] + i);
 }
 
+// Stores the bytes of all 64 tokens; vector(Constant<i>) gives the lanes of vector i.
+template <class S, class Vector>
+TQ_INLINE inline void store_token_bytes(Vector vector, std::uint8_t* bytes) noexcept {
+  unroll<kTokenVectors<S> / 4>([&](auto four) TQ_INLINE {
+    constexpr int i = 4 * four;
+    S::store_bytes(vector(Constant<i>{}), vector(Constant<i + 1>{}), vector(Constant<i + 2>{}),
+                   vector(Constant<i + 3>{}), bytes + i * S::kLanes);
+  });
+}
+
 template <class S>
 TQ_INLINE inline void one_digit(const typename S::F::register_type* w, float largest, IntegerWeights& out) noexcept {
-  static constexpr Dither dither = make_dither();
   constexpr float range = S::kWeightRange - 1;
   // The least divisor keeps 0 * infinity away where all weights are zero.
   const typename S::F factor(range / (largest > 1e-30f ? largest : 1e-30f));
-  unroll<kTokenVectors<S>>([&](auto i) TQ_INLINE {
-    constexpr int at = i * S::kLanes;
-    const typename S::F threshold = S::F::load_aligned(dither.threshold + at);
-    S::store_bytes(S::truncate(S::multiply_add(typename S::F(w[i]), factor, threshold)), out.high + at);
-  });
+  store_token_bytes<S>(
+      [&](auto i) TQ_INLINE {
+        const typename S::F threshold = S::F::load_aligned(kDither.threshold + i * S::kLanes);
+        return S::truncate(S::multiply_add(typename S::F(w[i]), factor, threshold));
+      },
+      out.high);
   out.unit = largest * (1.0f / range);
   out.low_unit = 0;
 }
@@ -70,34 +82,39 @@ template <class S>
 TQ_INLINE inline void two_digits(const typename S::F::register_type* w, float largest, IntegerWeights& out) noexcept {
   constexpr float range = S::kWeightRange * S::kWeightRange - 1;
   const typename S::F factor(range / (largest > 1e-30f ? largest : 1e-30f));
-  unroll<kTokenVectors<S>>([&](auto i) TQ_INLINE {
-    const typename S::I q = S::round(typename S::F(w[i]) * factor);
-    S::store_bytes(S::template shift_right32<kDigitBits<S>>(q), out.high + i * S::kLanes);
-    S::store_bytes(q & splat<S>(S::kWeightRange - 1), out.low + i * S::kLanes);
-  });
+  const auto q = [&](auto i) TQ_INLINE { return S::round(typename S::F(w[i]) * factor); };
+  store_token_bytes<S>([&](auto i) TQ_INLINE { return S::template shift_right32<kDigitBits<S>>(q(i)); }, out.high);
+  store_token_bytes<S>([&](auto i) TQ_INLINE { return q(i) & splat<S>(S::kWeightRange - 1); }, out.low);
   out.low_unit = largest * (1.0f / range);
   out.unit = out.low_unit * S::kWeightRange;
 }
 
-// The integer weights of one row for one group of coordinates.
-template <class S, Format Code>
-TQ_INLINE inline void quantize_weights(const float* weights, const float* scales, IntegerWeights& out) noexcept {
+// The integer weights of each row, [row][token] before, for one group of coordinates.
+template <class S, Format Code, int Rows>
+TQ_INLINE inline void quantize_weights(const float* weights, const float* scales,
+                                       IntegerWeights (&out)[Rows]) noexcept {
   using Register = typename S::F::register_type;
   constexpr int vectors = kTokenVectors<S>;
-  Register w[vectors], most, sum;
-  unroll<vectors>([&](auto i) TQ_INLINE {
-    const typename S::F product =
-        S::F::load_aligned(weights + i * S::kLanes) * S::F::load_aligned(scales + i * S::kLanes);
-    w[i] = product;
-    most = i == 0 ? product : xsimd::max(typename S::F(most), product);
-    sum = i == 0 ? product : typename S::F(sum) + product;
+  Register w[Rows * vectors], most[Rows], sum[Rows];
+  unroll<Rows>([&](auto r) TQ_INLINE {
+    unroll<vectors>([&](auto i) TQ_INLINE {
+      const typename S::F product =
+          S::F::load_aligned(weights + r * kBlockTokens + i * S::kLanes) * S::F::load_aligned(scales + i * S::kLanes);
+      w[r * vectors + i] = product;
+      most[r] = i == 0 ? product : xsimd::max(typename S::F(most[r]), product);
+      sum[r] = i == 0 ? product : typename S::F(sum[r]) + product;
+    });
   });
-  const float largest = S::max(most);
-  if (kAlwaysTwoDigits<Code> || largest > kPeaked * S::sum(sum)) {
-    two_digits<S>(w, largest, out);
-  } else {
-    one_digit<S>(w, largest, out);
-  }
+  float largest[Rows], total[Rows];
+  maxima_of_lanes<S, Rows>(most, largest);
+  sums_of_lanes<S, Rows>(sum, total);
+  unroll<Rows>([&](auto r) TQ_INLINE {
+    if (kAlwaysTwoDigits<Code> || largest[r] > kPeaked * total[r]) {
+      two_digits<S>(w + r * vectors, largest[r], out[r]);
+    } else {
+      one_digit<S>(w + r * vectors, largest[r], out[r]);
+    }
+  });
 }
 
 template <class S>
@@ -196,9 +213,7 @@ void quantize_block(const CodeShape& shape, const BlockScales& scales, const flo
                     BlockWeights<Rows>& out) noexcept {
   const std::size_t groups = shape.groups();
   for (std::size_t group = 0; group < groups; ++group) {
-    unroll<Rows>([&](auto r) TQ_INLINE {
-      quantize_weights<S, Code>(weights + r * kBlockTokens, scales.scale[group], out[group][r]);
-    });
+    quantize_weights<S, Code, Rows>(weights, scales.scale[group], out[group]);
   }
 }
 

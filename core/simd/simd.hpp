@@ -9,9 +9,11 @@
 //   divide            correctly rounded; xsimd's operator is an estimate on NEON
 //   multiply_add      a * b + c, fused where the hardware does; not for code that must be bit-exact
 //   exchange<D>       lane i <- lane i xor D;  butterfly<D>: lanes (i, i + D) <- (a + b, a - b), exactly rounded
+//   interleave_low, _high(a, b)   of each 128 bits: a0 b0 a1 b1, a2 b2 a3 b3;  pairs_low, _high: a0 a1 b0 b1, a2 a3 b2 b3
 //   first             lane 0;  sum, max: over lanes, in an order of its own: not for code that must be bit-exact
 //   load_f16 ..       kLanes 16-bit floats to and from F; rounding to nearest even; finite values
-//   load_bytes, load_signed_bytes, store_bytes   kLanes bytes to and from lanes; values 0..255 for the store
+//   load_bytes, load_signed_bytes, store_bytes   kLanes bytes to and from lanes; values 0..255 for the store,
+//                     which also takes four I at once
 //   *16               16-bit lanes: abs, high half of the unsigned product, signed minimum, logical shifts,
 //                     multiply_add16(sum, a, b): sum + a0 b0 + a1 b1 in each 32-bit lane
 //   table, lookup     16-entry byte table of centroids (signed_centroids); index bytes must be below 16

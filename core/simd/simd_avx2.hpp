@@ -46,6 +46,10 @@ struct Avx2 {
     return _mm256_fmadd_ps(v, one, exchange<Distance>(v));
   }
   static float first(F v) noexcept { return _mm256_cvtss_f32(v); }
+  static F interleave_low(F a, F b) noexcept { return _mm256_unpacklo_ps(a, b); }
+  static F interleave_high(F a, F b) noexcept { return _mm256_unpackhi_ps(a, b); }
+  static F pairs_low(F a, F b) noexcept { return _mm256_shuffle_ps(a, b, 0x44); }
+  static F pairs_high(F a, F b) noexcept { return _mm256_shuffle_ps(a, b, 0xEE); }
   static float sum(F v) noexcept {
     v += exchange<4>(v);
     v += exchange<2>(v);
@@ -87,6 +91,12 @@ struct Avx2 {
   static void store_bytes(I v, std::uint8_t* p) noexcept {
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+  }
+
+  static void store_bytes(I a, I b, I c, I d, std::uint8_t* p) noexcept {
+    const __m256i bytes = _mm256_packus_epi16(_mm256_packus_epi32(a, b), _mm256_packus_epi32(c, d));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(bytes, order));
   }
 
   static I abs16(I v) noexcept { return _mm256_abs_epi16(v); }

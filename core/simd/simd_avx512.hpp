@@ -46,6 +46,10 @@ struct Avx512 {
                                        one(10), one(11), one(12), one(13), one(14), one(15));
     return _mm512_fmadd_ps(v, sign, exchange<Distance>(v));
   }
+  static F interleave_low(F a, F b) noexcept { return _mm512_unpacklo_ps(a, b); }
+  static F interleave_high(F a, F b) noexcept { return _mm512_unpackhi_ps(a, b); }
+  static F pairs_low(F a, F b) noexcept { return _mm512_shuffle_ps(a, b, 0x44); }
+  static F pairs_high(F a, F b) noexcept { return _mm512_shuffle_ps(a, b, 0xEE); }
   static float first(F v) noexcept { return _mm512_cvtss_f32(v); }
   static float sum(F v) noexcept { return _mm512_reduce_add_ps(v); }
   static float max(F v) noexcept { return _mm512_reduce_max_ps(v); }
@@ -75,6 +79,12 @@ struct Avx512 {
   }
   static void store_bytes(I v, std::uint8_t* p) noexcept {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
+  }
+
+  static void store_bytes(I a, I b, I c, I d, std::uint8_t* p) noexcept {
+    const __m512i bytes = _mm512_packus_epi16(_mm512_packus_epi32(a, b), _mm512_packus_epi32(c, d));
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, bytes));
   }
 
   static I abs16(I v) noexcept { return _mm512_abs_epi16(v); }

@@ -54,6 +54,10 @@ struct Neon {
     return vfmaq_f32(exchange<Distance>(v), v, vld1q_f32(one));
   }
   static float first(F v) noexcept { return vgetq_lane_f32(v, 0); }
+  static F interleave_low(F a, F b) noexcept { return vzip1q_f32(a, b); }
+  static F interleave_high(F a, F b) noexcept { return vzip2q_f32(a, b); }
+  static F pairs_low(F a, F b) noexcept { return vcombine_f32(vget_low_f32(a), vget_low_f32(b)); }
+  static F pairs_high(F a, F b) noexcept { return vcombine_f32(vget_high_f32(a), vget_high_f32(b)); }
   static float sum(F v) noexcept { return vaddvq_f32(v); }
   static float max(F v) noexcept { return vmaxvq_f32(v); }
 
@@ -82,6 +86,13 @@ struct Neon {
     const uint16x4_t words = vmovn_u32(vreinterpretq_u32_s32(v));
     const std::uint32_t four = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(words, words))), 0);
     std::memcpy(p, &four, 4);
+  }
+
+  static void store_bytes(I a, I b, I c, I d, std::uint8_t* p) noexcept {
+    const auto words = [](I low, I high) {
+      return vcombine_u16(vmovn_u32(vreinterpretq_u32_s32(low)), vmovn_u32(vreinterpretq_u32_s32(high)));
+    };
+    vst1q_u8(p, vcombine_u8(vmovn_u16(words(a, b)), vmovn_u16(words(c, d))));
   }
 
   static I abs16(I v) noexcept { return from(vabsq_s16(s16(v))); }

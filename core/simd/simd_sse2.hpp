@@ -45,6 +45,10 @@ struct Sse2 {
     return F(_mm_xor_ps(v, negate)) + exchange<Distance>(v);
   }
   static float first(F v) noexcept { return _mm_cvtss_f32(v); }
+  static F interleave_low(F a, F b) noexcept { return _mm_unpacklo_ps(a, b); }
+  static F interleave_high(F a, F b) noexcept { return _mm_unpackhi_ps(a, b); }
+  static F pairs_low(F a, F b) noexcept { return _mm_movelh_ps(a, b); }
+  static F pairs_high(F a, F b) noexcept { return _mm_movehl_ps(b, a); }
   static float sum(F v) noexcept {
     v += exchange<2>(v);
     v += exchange<1>(v);
@@ -106,6 +110,11 @@ struct Sse2 {
     const __m128i words = _mm_packs_epi32(v, v);
     const std::int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
     std::memcpy(p, &four, 4);
+  }
+
+  static void store_bytes(I a, I b, I c, I d, std::uint8_t* p) noexcept {
+    const __m128i bytes = _mm_packus_epi16(_mm_packs_epi32(a, b), _mm_packs_epi32(c, d));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
   }
 
   static I abs16(I v) noexcept { return _mm_max_epi16(v, _mm_sub_epi16(_mm_setzero_si128(), v)); }
