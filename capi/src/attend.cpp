@@ -30,6 +30,9 @@ AttendOptions checked(const tq_attend_options& given, const Layer& layer) {
   return {given.q_heads, given.causal != 0, scale, given.softcap, given.sink_logits};
 }
 
+// A cache of more bytes does not stay in a processor's caches from one call to the next.
+constexpr std::uint64_t kFarBytes = 32 << 20;
+
 // The items of a call, checked, with all that their tasks refer to.
 class Batch {
  public:
@@ -45,6 +48,7 @@ class Batch {
         merge_starts_(cache.allocator(), count + 1),
         first_segment_(cache.allocator(), count + 1) {
     const auto* at = reinterpret_cast<const char*>(items);
+    options_.far = cache.account().bytes() > kFarBytes;
     first_segment_[0] = 0;
     for (std::size_t i = 0; i < count; ++i, at += items->struct_size) {
       const auto* item = reinterpret_cast<const tq_attend_item*>(at);

@@ -26,7 +26,10 @@ AttendTask make_task(const Allocator& allocator, const AttendOptions& options, c
   return {allocator, options, job, index / tiles, first, std::min(kTaskRows, rows - first)};
 }
 
-std::size_t partial_floats(const AttendJob& job) { return kTaskRows * RowTile::row_floats(*job.layer); }
+std::size_t partial_floats(const AttendOptions& options, const AttendJob& job) {
+  const std::size_t rows = job.n_query * (options.q_heads / job.layer->options().kv_heads);
+  return std::min(kTaskRows, rows) * RowTile::row_floats(*job.layer);
+}
 
 }  // namespace
 
@@ -41,7 +44,7 @@ std::size_t attend_ranges(const AttendOptions& options, const AttendJob& job) {
 }
 
 std::size_t attend_scratch(const AttendOptions& options, const AttendJob& job) {
-  return job.ranges == 1 ? 0 : attend_tiles(options, job) * job.ranges * partial_floats(job);
+  return job.ranges == 1 ? 0 : attend_tiles(options, job) * job.ranges * partial_floats(options, job);
 }
 
 void run_attend_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t task) {
@@ -50,14 +53,14 @@ void run_attend_task(const Allocator& allocator, const AttendOptions& options, c
   work.load_queries();
   work.attend(job.segment_count * range / job.ranges, job.segment_count * (range + 1) / job.ranges);
   if (job.ranges == 1) return work.finish();
-  work.tile().save(job.partials + task * partial_floats(job));
+  work.tile().save(job.partials + task * partial_floats(options, job));
 }
 
 void run_merge_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t tile) {
   AttendTask work = make_task(allocator, options, job, tile);
   work.load_queries();  // tells which hold NaN or infinity
   for (std::size_t range = 0; range < job.ranges; ++range)
-    work.tile().merge(job.partials + (tile * job.ranges + range) * partial_floats(job));
+    work.tile().merge(job.partials + (tile * job.ranges + range) * partial_floats(options, job));
   work.finish();
 }
 

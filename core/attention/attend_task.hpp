@@ -13,7 +13,8 @@ namespace tq {
 
 inline constexpr float kLog2E = 1.44269504f;
 inline constexpr float kLn2 = 0.693147181f;
-inline constexpr std::size_t kRunBlocks = 32;  // coded blocks that one kernel call takes
+// Coded blocks that one kernel call takes: few where many rows read them again and again, so that they stay in the cache.
+inline constexpr std::size_t kRunBlocks = 128, kSharedRunBlocks = 32;
 inline constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
 // The positions that a row sees: first <= position < end.
@@ -109,9 +110,10 @@ class AttendTask {
       values = tile_.expand_values(values, count, options.values.dim);
     }
     for_visible_rows(position, count, [&](std::size_t row, std::size_t rows) {
-      kernels().row_scores(keys, count, options.keys.dim, tile_.query(row), rows, tile_.scores());
-      weigh(row, rows, position, 0, count);
-      kernels().row_values(values, count, options.values.dim, tile_.scores(), rows, tile_.exact_sums(row));
+      const std::size_t seen = std::min(count, visible(row + rows - 1).end - position);
+      kernels().row_scores(keys, seen, options.keys.dim, tile_.query(row), rows, tile_.scores());
+      weigh(row, rows, position, 0, seen);
+      kernels().row_values(values, seen, options.values.dim, tile_.scores(), rows, tile_.exact_sums(row));
     });
   }
 
@@ -141,8 +143,9 @@ class AttendTask {
   // As many coded blocks as all rows see entirely, or one of which they do not.
   std::size_t add_coded(std::size_t i, std::size_t end) {
     CodedBlock blocks[kRunBlocks];
+    const std::size_t most = tile_.rows() > kMaxRows ? kSharedRunBlocks : kRunBlocks;
     std::size_t count = 0;
-    while (i + count < end && count < kRunBlocks && all_visible(i + count)) {
+    while (i + count < end && count < most && all_visible(i + count)) {
       blocks[count] = coded_block(job_.segments[i + count]);
       ++count;
     }
@@ -156,12 +159,14 @@ class AttendTask {
                  options_.softcap,
                  blocks,
                  count,
-                 nullptr};
+                 nullptr,
+                 false};
     for (std::size_t row = 0; row < tile_.rows(); row += kMaxRows) {
       const std::size_t rows = std::min(kMaxRows, tile_.rows() - row);
       VisibleTokens visible[kMaxRows];
       for (std::size_t r = 0; partial && r < rows; ++r) visible[r] = visible_columns(row + r, job_.segments[i]);
       if (partial) run.visible = visible;
+      run.far = options_.far && row == 0;  // the other rows find the blocks near
       kernels().attend_run(run, {rows, tile_.coded(row), tile_.rotated(row), &tile_.maximum(row), &tile_.sum(row),
                                  tile_.rotated_sums(row), tile_.exact_sums(row)});
     }
@@ -193,7 +198,7 @@ class AttendTask {
                            tile_.scores());
       return;
     }
-    const CodedSide keys{block.keys, block.key_scales, power_of_two(header.key_offset), block.values};
+    const CodedSide keys{block.keys, block.key_scales, power_of_two(header.key_offset), block.values, nullptr};
     kernels().coded_scores(shape, keys, tile_.coded(row), rows, tile_.scores(), kBlockTokens);
     if (!layer_.centered()) return;
     const float inverse = 1.0f / static_cast<float>(layer_.key_coder().rotation().block);
@@ -208,7 +213,8 @@ class AttendTask {
                     std::size_t rows) {
     const CodeShape& shape = layer_.value_coder().shape();
     if (layer_.values_coded()) {
-      const CodedSide values{block.values, block.value_scales, power_of_two(header.value_offset), block.values};
+      const CodedSide values{block.values, block.value_scales, power_of_two(header.value_offset), block.values,
+                             block.values};
       return kernels().coded_values(shape, values, tile_.scores(), rows, tile_.rotated_sums(row));
     }
     const Element element = shape.format == Format::kF16 ? Element::kF16 : Element::kBf16;

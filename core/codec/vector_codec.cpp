@@ -16,7 +16,8 @@ struct VectorCodec::Block {
   Buffer<std::uint8_t> memory;
   const std::uint8_t* codes = nullptr;
   const std::uint8_t* scales = nullptr;
-  const std::uint8_t* next = nullptr;  // codes that will be read soon
+  const std::uint8_t* next = nullptr;   // codes that will be read soon
+  const std::uint8_t* later = nullptr;  // and after them
   std::int8_t offsets[kBlockTokens] = {};
 };
 
@@ -97,6 +98,7 @@ void VectorCodec::gather(const std::uint8_t* codes, std::size_t first, std::size
     block.scales = stored + 64;
     block.codes = block.scales + coder_.scale_bytes();
     block.next = block.codes + block_bytes();
+    block.later = block.next + block_bytes();
     return;
   }
   const std::size_t groups = coder_.shape().groups(), cells = coder_.key_cells();
@@ -109,7 +111,7 @@ void VectorCodec::gather(const std::uint8_t* codes, std::size_t first, std::size
     for (std::size_t group = 0; group < groups; ++group) scales[group * kBlockTokens + i] = record[4 * cells + group];
     std::memcpy(block.offsets + i, record + 4 * cells + groups, 1);
   }
-  block.codes = block.next = block.memory.data();
+  block.codes = block.next = block.later = block.memory.data();
   block.scales = scales;
 }
 
@@ -181,7 +183,8 @@ void VectorCodec::coded_scores(const std::uint8_t* codes, std::size_t count, con
 void VectorCodec::block_scores(const Block& block, std::size_t count, const CodedQuery* queries, std::size_t rows,
                                float* scores, std::size_t stride) const {
   const bool records = options_.layout == VectorLayout::kRecords;
-  const CodedSide keys{block.codes, block.scales, records ? 1.0f : power_of_two(block.offsets[0]), block.next};
+  const CodedSide keys{block.codes, block.scales, records ? 1.0f : power_of_two(block.offsets[0]), block.next,
+                       block.later};
   if (!records && count == kBlockTokens)
     return kernels().coded_scores(coder_.shape(), keys, queries, rows, scores, stride);
   alignas(64) float found[kMaxRows * kBlockTokens];

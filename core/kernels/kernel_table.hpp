@@ -68,6 +68,7 @@ struct CodedSide {
   const std::uint8_t* scales;  // [group][64]
   float offset_scale;          // 2^offset of the block
   const std::uint8_t* next;    // what will be read after the codes, fetched meanwhile; only a hint
+  const std::uint8_t* later;   // what after that, brought nearer meanwhile; only a hint; or NULL
 };
 
 // Where the parts of a head block are, in bytes from its start (docs/format.md section 5).
@@ -95,6 +96,9 @@ struct CodedRun {
   const CodedBlock* blocks;
   std::size_t count;
   const VisibleTokens* visible;  // per row, the same for all blocks; NULL: all 64
+  bool far;                      // the blocks have to be expected in memory; only a hint
+
+  const CodedBlock& at(std::size_t i) const { return blocks[i < count ? i : count - 1]; }
 };
 
 // Query rows (1..kMaxRows) and their state: softmax reference and sum (base 2), value sums in the rotated domain and of

@@ -131,15 +131,16 @@ struct Weighted {
   BlockWeights<Rows> integers;
 };
 
-// Scores to weights, for all rows of a block. `before`: the block whose weights have not been used yet; or NULL.
-// `soon`: codes that will be read next.
+// Scores to weights, for all rows of block i. `before`: the block whose weights have not been used yet; or NULL.
 template <class S, int Rows>
-void weigh_block(const CodedRun& run, const CodedBlock& block, const QueryRows& rows, Weighted<Rows>& now,
-                 Weighted<Rows>* before, const std::uint8_t* soon, LaneSums<S, Rows>& sums) noexcept {
+void weigh_block(const CodedRun& run, std::size_t i, const QueryRows& rows, Weighted<Rows>& now, Weighted<Rows>* before,
+                 LaneSums<S, Rows>& sums) noexcept {
+  const CodedBlock& block = run.at(i);
+  const std::uint8_t* soon = run.at(i + 1).head + run.parts.keys;
   float shift[Rows] = {};
   if (run.mean_factor != 0) add_means<S, Rows>(run, block, rows, shift);
   for (int r = 0; r < Rows; ++r) {
-    prefetch<kFetchedPerRow>(soon, kFetchedPerRow * r);
+    prefetch<kFetchedPerRow>(soon + kFetchedPerRow * r);
     const float factor = rows.queries[r].scale * block.key_scale;
     const float change = weigh_row<S>(run, rows, r, factor, shift[r], now.weights + r * kBlockTokens, sums.lane[r]);
     if (change == 1.0f || before == nullptr) continue;
@@ -151,27 +152,31 @@ void weigh_block(const CodedRun& run, const CodedBlock& block, const QueryRows& 
   }
 }
 
+// Blocks are read in the order keys of i + 1, values of i, keys of i + 2, values of i + 1, ..
 template <class S, Format Keys, int Rows>
-void block_scores(const CodedRun& run, const CodedBlock& block, const CodedBlock& before, const QueryRows& rows,
-                  Weighted<Rows>& now) noexcept {
-  const CodedSide keys{block.head + run.parts.keys, block.head + run.parts.key_scales, block.key_scale,
-                       before.head + run.parts.values};
+void block_scores(const CodedRun& run, std::size_t i, const QueryRows& rows, Weighted<Rows>& now) noexcept {
+  const CodedBlock& block = run.at(i);
+  const std::uint8_t* next = run.at(i == 0 ? 0 : i - 1).head + run.parts.values;
+  const std::uint8_t* later = run.far ? run.at(i + 1).head + run.parts.keys : nullptr;
+  const CodedSide keys{block.head + run.parts.keys, block.head + run.parts.key_scales, block.key_scale, next, later};
   raw_scores<S, Keys, Rows>(run.keys, keys, rows.queries, now.weights);
 }
 
 template <class S, Format Values, int Rows>
 void quantize_weighted(const CodedRun& run, const CodedBlock& block, Weighted<Rows>& now) noexcept {
-  prefetch<kFetchedPerRow * Rows>(block.head + run.parts.values, 0);
+  prefetch<kFetchedPerRow * Rows>(block.head + run.parts.values);
   expand_scales<S>(run.values, block.head + run.parts.value_scales, now.scales);
   quantize_block<S, Values, Rows>(run.values, now.scales, now.weights, now.integers);
 }
 
 template <class S, Format Values, int Rows>
-void block_values(const CodedRun& run, const CodedBlock& block, const CodedBlock& after, const QueryRows& rows,
-                  const Weighted<Rows>& now) noexcept {
+void block_values(const CodedRun& run, std::size_t i, const QueryRows& rows, const Weighted<Rows>& now) noexcept {
+  const CodedBlock& block = run.at(i);
+  const std::uint8_t* next = run.at(i + 2).head;
+  const std::uint8_t* later = run.far ? run.at(i + 1).head + run.parts.values : nullptr;
   const CodedSide values{block.head + run.parts.values, block.head + run.parts.value_scales, block.value_scale,
-                         after.head + run.parts.keys};
-  for (std::size_t i = 0; i < run.parts.keys; i += 64) prefetch<1>(after.head, static_cast<std::ptrdiff_t>(i));
+                         next + run.parts.keys, later};
+  for (std::size_t at = 0; at < run.parts.keys; at += 64) prefetch<1>(next + at);
   value_sums<S, Values, Rows>(run.values, values, now.integers, rows.value_sums);
 }
 
@@ -181,17 +186,16 @@ template <class S, Format Keys, Format Values, int Rows>
 void attend_rows(const CodedRun& run, const QueryRows& rows) noexcept {
   Weighted<Rows> buffer[2];
   LaneSums<S, Rows> sums;
-  const auto block = [&](std::size_t i) -> const CodedBlock& { return run.blocks[i < run.count ? i : run.count - 1]; };
-  block_scores<S, Keys, Rows>(run, block(0), block(0), rows, buffer[0]);
-  weigh_block<S, Rows>(run, block(0), rows, buffer[0], nullptr, block(1).head + run.parts.keys, sums);
+  block_scores<S, Keys, Rows>(run, 0, rows, buffer[0]);
+  weigh_block<S, Rows>(run, 0, rows, buffer[0], nullptr, sums);
   for (std::size_t i = 0; i < run.count; ++i) {
     Weighted<Rows>&now = buffer[i % 2], &next = buffer[(i + 1) % 2];
-    quantize_weighted<S, Values, Rows>(run, block(i), now);
+    quantize_weighted<S, Values, Rows>(run, run.at(i), now);
     if (i + 1 < run.count) {
-      block_scores<S, Keys, Rows>(run, block(i + 1), block(i), rows, next);
-      weigh_block<S, Rows>(run, block(i + 1), rows, next, &now, block(i + 2).head + run.parts.keys, sums);
+      block_scores<S, Keys, Rows>(run, i + 1, rows, next);
+      weigh_block<S, Rows>(run, i + 1, rows, next, &now, sums);
     }
-    block_values<S, Values, Rows>(run, block(i), block(i + 2), rows, now);
+    block_values<S, Values, Rows>(run, i, rows, now);
   }
   for (int r = 0; r < Rows; ++r) rows.sums[r] += S::sum(S::F::load_aligned(sums.lane[r]));
 }

@@ -71,18 +71,29 @@ struct GroupQuery {
   std::int32_t bias;  // cancels what lookup tables add to the codes
 };
 
-// Asks for memory that will be read soon, `ahead` of what is being read: a few lines at a time, because a processor that
-// waits for as many as it can (24 here, 16 there) stops. Hardware looks ahead only within a page of 4 KiB, about half of
-// a block.
+// From the codes that are being read to those that follow them.
+struct Ahead {
+  explicit Ahead(const CodedSide& side)
+      : next(side.next - side.codes), later(side.later != nullptr ? side.later - side.codes : 0) {}
+  std::ptrdiff_t next, later;  // later is 0 if there is nothing to ask for
+};
+
+// Asks for memory that will be read soon, a few lines at a time, because a processor that waits for as many as it can
+// (24 here, 16 there) stops. Hardware looks ahead only within a page of 4 KiB, about half of a block.
 template <std::size_t bytes>
-TQ_INLINE inline void prefetch(const std::uint8_t* at, std::ptrdiff_t ahead) noexcept {
-  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + ahead + static_cast<std::ptrdiff_t>(i));
+TQ_INLINE inline void prefetch(const std::uint8_t* at) noexcept {
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i);
+}
+// Asks the second-level cache for what will be read later: it can wait for more lines than the first.
+template <std::size_t bytes>
+TQ_INLINE inline void prefetch_later(const std::uint8_t* at) noexcept {
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
 // Integer dot products of `Vectors` vectors of tq4 keys with the queries. Where sums are few and registers many, the two
 // nibbles of a byte get sums of their own, to hide the latency of a dot product.
 template <class S, int Rows, int Vectors>
-TQ_INLINE inline void dot_nibbles(const std::uint8_t* codes, std::size_t cells, std::ptrdiff_t ahead,
+TQ_INLINE inline void dot_nibbles(const std::uint8_t* codes, std::size_t cells, Ahead ahead,
                                   const GroupQuery (&queries)[Rows],
                                   typename S::I::register_type (&sum)[Rows * Vectors]) noexcept {
   using Register = typename S::I::register_type;
@@ -96,7 +107,8 @@ TQ_INLINE inline void dot_nibbles(const std::uint8_t* codes, std::size_t cells, 
     if constexpr (split) high_sum[i] = splat<S>(0);
   });
   for (std::size_t cell = 0; cell < cells; ++cell) {
-    prefetch<Vectors * S::kLanes * 4>(codes + cell * 256, ahead);
+    prefetch<Vectors * S::kLanes * 4>(codes + cell * 256 + ahead.next);
+    if (ahead.later != 0) prefetch_later<Vectors * S::kLanes * 4>(codes + cell * 256 + ahead.later);
     Register low_digit[Rows], high_digit[Rows];
     unroll<Rows>([&](auto r) TQ_INLINE {
       low_digit[r] = splat<S>(queries[r].digits[2 * cell]);
@@ -124,7 +136,7 @@ TQ_INLINE inline void dot_nibbles(const std::uint8_t* codes, std::size_t cells, 
 
 // The same for tq8 keys and queries of two digits; `low_digits`: from the high digits to the low ones.
 template <class S, int Rows, int Vectors>
-TQ_INLINE inline void dot_bytes(const std::uint8_t* codes, std::size_t cells, std::ptrdiff_t ahead,
+TQ_INLINE inline void dot_bytes(const std::uint8_t* codes, std::size_t cells, Ahead ahead,
                                 const GroupQuery (&queries)[Rows], std::size_t low_digits,
                                 typename S::I::register_type (&sum)[Rows * Vectors]) noexcept {
   using Register = typename S::I::register_type;
@@ -135,7 +147,8 @@ TQ_INLINE inline void dot_bytes(const std::uint8_t* codes, std::size_t cells, st
     high_sum[i] = splat<S>(0);
   });
   for (std::size_t cell = 0; cell < cells; ++cell) {
-    prefetch<Vectors * S::kLanes * 4>(codes + cell * 256, ahead);
+    prefetch<Vectors * S::kLanes * 4>(codes + cell * 256 + ahead.next);
+    if (ahead.later != 0) prefetch_later<Vectors * S::kLanes * 4>(codes + cell * 256 + ahead.later);
     unroll<Vectors>([&](auto v) TQ_INLINE {
       const typename S::I stored = S::byte_codes(load_lanes<S>(codes + cell * 256 + v * S::kLanes * 4));
       unroll<Rows>([&](auto r) TQ_INLINE {
@@ -150,7 +163,7 @@ TQ_INLINE inline void dot_bytes(const std::uint8_t* codes, std::size_t cells, st
 
 // scores[r][t] (+)= group scale * dot product, for the tokens of `Vectors` vectors; += except for the first group.
 template <class S, Format Code, int Rows, int Vectors>
-[[gnu::noinline]] void add_group_scores(const std::uint8_t* codes, std::size_t cells, std::ptrdiff_t ahead,
+[[gnu::noinline]] void add_group_scores(const std::uint8_t* codes, std::size_t cells, Ahead ahead,
                                         std::size_t low_digits, const std::uint8_t* scales,
                                         const GroupQuery (&queries)[Rows], bool first, float* scores) noexcept {
   typename S::I::register_type sum[Rows * Vectors];
@@ -177,7 +190,7 @@ void raw_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuery*
   constexpr std::size_t cell_dims = tq4 ? 8 : 4;
   constexpr std::int32_t bias = tq4 ? S::kNibbleBias : S::kByteBias;
   const std::size_t low_digits = padded_dim(shape.dim) / 4;
-  const std::ptrdiff_t ahead = keys.next - keys.codes;
+  const Ahead ahead(keys);
   for (std::size_t first = 0, group = 0; first < shape.dim; first += shape.group, ++group) {
     const std::size_t end = first + shape.group < shape.dim ? first + shape.group : shape.dim;
     GroupQuery group_queries[Rows];

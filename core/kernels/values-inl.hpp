@@ -158,9 +158,9 @@ struct WeightDigits {
 // Adds the weighted codes of `Vectors` vectors to the sums of `Rows` rows. A tq4 chunk has two halves, of low and of
 // high nibbles, whose sums are `second` apart. Whole: all lanes exist; otherwise the first `lanes` of one vector.
 template <class S, Format Code, int Rows, int Vectors, bool Whole>
-[[gnu::noinline]] void value_vectors(const std::uint8_t* codes, std::ptrdiff_t ahead, std::size_t quad_bytes,
-                                     std::size_t lanes, const WeightDigits (&weights)[Rows], float* sums,
-                                     std::size_t stride, std::size_t second) noexcept {
+[[gnu::noinline]] void value_vectors(const std::uint8_t* codes, Ahead ahead, std::size_t quad_bytes, std::size_t lanes,
+                                     const WeightDigits (&weights)[Rows], float* sums, std::size_t stride,
+                                     std::size_t second) noexcept {
   using Register = typename S::I::register_type;
   using Step = ValueStep<S, Code>;
   constexpr int halves = Code == Format::kTq4 ? 2 : 1, values = Vectors * halves, count = Rows * values;
@@ -174,7 +174,8 @@ template <class S, Format Code, int Rows, int Vectors, bool Whole>
       Register value[values];
       unroll<Vectors>([&](auto v) TQ_INLINE {
         const std::uint8_t* at = codes + (quad + chain) * quad_bytes + v * Step::kCode;
-        if (v * Step::kCode % 64 == 0) prefetch<1>(at, ahead);
+        if (v * Step::kCode % 64 == 0) prefetch<1>(at + ahead.next);
+        if (v * Step::kCode % 64 == 0 && ahead.later != 0) prefetch_later<1>(at + ahead.later);
         const typename S::I stored = Whole ? load_lanes<S>(at) : S::load_some(at, lanes);
         if constexpr (Code == Format::kTq4) {
           value[v * halves] = S::lookup_low(table, stored);
@@ -226,7 +227,7 @@ void group_sums(std::size_t first, std::size_t end, const CodedSide& values, con
   constexpr int at_once = value_vectors_at_once<S>(Rows * halves);
   constexpr std::size_t chunk_bytes = 16 * kBlockTokens, quad_bytes = 64, second = 16;
   const std::uint8_t* codes = values.codes + first / Step::kWidth * chunk_bytes;
-  const std::ptrdiff_t ahead = values.next - values.codes;
+  const Ahead ahead(values);
   float* to = sums + first;
   const auto add = [&](std::size_t lane, auto vectors) TQ_INLINE {
     value_vectors<S, Code, Rows, vectors, true>(codes + lane * 4, ahead, quad_bytes, S::kLanes, weights, to + lane,
