@@ -32,7 +32,7 @@ struct Plan {
   double units = 1;  // per call, of ..
   std::string unit;  // .. "kv head and token", ..
   unsigned threads = 1;
-  bool warm = true;  // run once untimed before every sample, so that what fits a cache is in it
+  bool warm = true;  // run untimed before every sample, so that what fits a cache is in it
 };
 
 struct Case {

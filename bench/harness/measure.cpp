@@ -47,6 +47,7 @@ class Session {
     adds_ = add_rate(limits.adds, &Work::adds);
     fmas_ = add_rate(limits.fmas, &Work::fmas);
     dots_ = add_rate(limits.dots, &Work::dots);
+    cycles_ = add_loop(dependent_additions, 1);
   }
 
   void run() {
@@ -69,6 +70,7 @@ class Session {
     result.adds_per_ns = rate(adds_);
     result.fmas_per_ns = rate(fmas_);
     result.dots_per_ns = rate(dots_);
+    result.clock_ghz = rate(cycles_);
     for (std::size_t i = 0; i < plan_.contenders.size(); ++i) {
       const Contender& c = plan_.contenders[i];
       result.timings.push_back({c.name, c.note, turns_[i].best(), turns_[i].median(), limit(i),
@@ -105,9 +107,17 @@ class Session {
   Rate add_rate(double (*loop)(std::size_t), double Work::*needs) {
     const auto& all = plan_.contenders;
     if (std::none_of(all.begin(), all.end(), [&](const Contender& c) { return c.work.*needs > 0; })) return {};
+    return add_loop(loop, team_.size());
+  }
+
+  Rate add_loop(double (*loop)(std::size_t), unsigned threads) {
     constexpr std::size_t kSteps = 10'000;
-    const Rate rate{turns_.size(), loop(kSteps) * team_.size()};
-    turns_.push_back({[this, loop] { team_.run([&](unsigned) { consume(loop(kSteps)); }); }});
+    const Rate rate{turns_.size(), loop(kSteps) * threads};
+    if (threads == 1) {
+      turns_.push_back({[loop] { consume(loop(kSteps)); }});
+    } else {
+      turns_.push_back({[this, loop] { team_.run([&](unsigned) { consume(loop(kSteps)); }); }});
+    }
     return rate;
   }
 
@@ -159,7 +169,7 @@ class Session {
   Team team_;
   std::vector<Turn> turns_;
   std::vector<std::size_t> readers_;  // per contender, its turn
-  Rate adds_, fmas_, dots_;
+  Rate adds_, fmas_, dots_, cycles_;
   bool cpu_time_ = false;
 };
 

@@ -37,6 +37,7 @@ struct Result {
   bool pinned = false;
   double read_gbps = 0;  // measured over the first contender's bytes
   double adds_per_ns = 0, fmas_per_ns = 0, dots_per_ns = 0;
+  double clock_ghz = 0;
   std::vector<Timing> timings;  // the first is the library
 };
 

@@ -62,6 +62,10 @@ ordered_json json_of(const Result& result) {
   if (result.adds_per_ns > 0) json["adds_per_ns"] = rounded(result.adds_per_ns, 3);
   if (result.fmas_per_ns > 0) json["fmas_per_ns"] = rounded(result.fmas_per_ns, 3);
   if (result.dots_per_ns > 0) json["dots_per_ns"] = rounded(result.dots_per_ns, 3);
+  if (result.clock_ghz > 0) {
+    json["clock_ghz"] = rounded(result.clock_ghz, 3);
+    json["cycles_per_unit"] = rounded(ours.ns / result.units * result.clock_ghz);
+  }
   for (std::size_t i = 1; i < result.timings.size(); ++i) {
     const Timing& other = result.timings[i];
     const std::string name = other.name.starts_with("tq_") ? other.name.substr(3) : other.name;
