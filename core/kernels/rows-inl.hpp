@@ -178,16 +178,15 @@ void rotate_row(const void* row, const Rotation& rotation, Finish finish, float*
   const std::size_t dim = rotation.dim, padded = padded_dim(dim);
   const std::uint32_t* signs = rotation.signs;
   if (dim % S::kLanes == 0) {  // straight from the source
-    fwht_runs<S, N>(
-        out, dim,
-        [row, signs](std::size_t i) { return flip_signs<S>(E::template load<S>(elements_at<E>(row, i)), signs + i); },
-        finish);
+    const auto load = [row, signs](std::size_t i) {
+      return flip_signs<S>(E::template load<S>(elements_at<E>(row, i)), signs + i);
+    };
+    fwht_runs<S, N>(out, dim, Loaded<S, decltype(load)>{load}, finish);
     for (std::size_t i = dim; i < padded; i += S::kLanes) finish(typename S::F(0.0f), i).store_unaligned(out + i);
   } else {  // runs are shorter than a register, and zero padding does not mix with them
     load_row<S, E>(row, dim, out);
-    fwht_runs<S, N>(
-        out, padded, [out, signs](std::size_t i) { return flip_signs<S>(S::F::load_unaligned(out + i), signs + i); },
-        finish);
+    const auto load = [out, signs](std::size_t i) { return flip_signs<S>(S::F::load_unaligned(out + i), signs + i); };
+    fwht_runs<S, N>(out, padded, Loaded<S, decltype(load)>{load}, finish);
   }
 }
 
@@ -230,8 +229,7 @@ void unrotate_rows(float* rows, std::size_t count, const Rotation& rotation, con
   const Unrotated<S> finish{1.0f / static_cast<float>(rotation.block), rotation.signs, add};
   with_size(rotation.block, [&](auto n) {
     for (float* row = rows; row < rows + count * padded; row += padded) {
-      fwht_runs<S, decltype(n)::value>(
-          row, transformed, [row](std::size_t i) { return S::F::load_unaligned(row + i); }, finish);
+      fwht_runs<S, decltype(n)::value>(row, transformed, Floats<S>{row}, finish);
       for (std::size_t i = transformed; i < padded; i += S::kLanes)
         finish(S::F::load_unaligned(row + i), i).store_unaligned(row + i);
     }

@@ -9,6 +9,7 @@
 //   divide            correctly rounded; xsimd's operator is an estimate on NEON
 //   multiply_add      a * b + c, fused where the hardware does; not for code that must be bit-exact
 //   exchange<D>       lane i <- lane i xor D;  butterfly<D>: lanes (i, i + D) <- (a + b, a - b), exactly rounded
+//   load_butterfly(p, same)   butterfly<1> of what is at p; same = hide(p), for where two loads are cheaper than a shuffle
 //   first             lane 0;  sum, max: over lanes, in an order of its own: not for code that must be bit-exact
 //   load_f16 ..       kLanes 16-bit floats to and from F; rounding to nearest even; finite values
 //   load_bytes, load_signed_bytes, store_bytes   kLanes bytes to and from lanes; values 0..255 for the store
@@ -30,6 +31,12 @@
 
 namespace tq {
 namespace {
+
+// The same pointer, unknown to the compiler, which would otherwise make one of two loads.
+[[maybe_unused]] inline const float* hide(const float* p) noexcept {
+  asm("" : "+r"(p));
+  return p;
+}
 
 template <class S>
 typename S::I splat(std::int32_t value) noexcept {

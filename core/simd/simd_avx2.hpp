@@ -45,6 +45,10 @@ struct Avx2 {
                                       Distance == 4 ? -1 : 1, Distance == 2 ? 1 : -1, Distance == 1 ? 1 : -1, -1);
     return _mm256_fmadd_ps(v, one, exchange<Distance>(v));
   }
+  static F load_butterfly(const float* p, const float* same) noexcept {
+    return _mm256_fmadd_ps(_mm256_movehdup_ps(_mm256_loadu_ps(same)), _mm256_setr_ps(1, -1, 1, -1, 1, -1, 1, -1),
+                           _mm256_moveldup_ps(_mm256_loadu_ps(p)));
+  }
   static float first(F v) noexcept { return _mm256_cvtss_f32(v); }
   static float sum(F v) noexcept {
     v += exchange<4>(v);

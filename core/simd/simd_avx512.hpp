@@ -40,11 +40,18 @@ struct Avx512 {
   }
   // fma(v, +-1, w) rounds once, like an addition: the same bits, and it keeps the adders free.
   template <int Distance>
-  static F butterfly(F v) noexcept {
+  static __m512 butterfly_signs() noexcept {
     constexpr auto one = [](int lane) { return (lane & Distance) ? -1.0f : 1.0f; };
-    const __m512 sign = _mm512_setr_ps(one(0), one(1), one(2), one(3), one(4), one(5), one(6), one(7), one(8), one(9),
-                                       one(10), one(11), one(12), one(13), one(14), one(15));
-    return _mm512_fmadd_ps(v, sign, exchange<Distance>(v));
+    return _mm512_setr_ps(one(0), one(1), one(2), one(3), one(4), one(5), one(6), one(7), one(8), one(9), one(10),
+                          one(11), one(12), one(13), one(14), one(15));
+  }
+  template <int Distance>
+  static F butterfly(F v) noexcept {
+    return _mm512_fmadd_ps(v, butterfly_signs<Distance>(), exchange<Distance>(v));
+  }
+  static F load_butterfly(const float* p, const float* same) noexcept {
+    return _mm512_fmadd_ps(_mm512_movehdup_ps(_mm512_loadu_ps(same)), butterfly_signs<1>(),
+                           _mm512_moveldup_ps(_mm512_loadu_ps(p)));
   }
   static float first(F v) noexcept { return _mm512_cvtss_f32(v); }
   static float sum(F v) noexcept { return _mm512_reduce_add_ps(v); }

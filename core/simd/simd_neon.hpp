@@ -53,6 +53,7 @@ struct Neon {
     constexpr float one[4] = {1, Distance == 1 ? -1.0f : 1.0f, Distance == 1 ? 1.0f : -1.0f, -1};
     return vfmaq_f32(exchange<Distance>(v), v, vld1q_f32(one));
   }
+  static F load_butterfly(const float* p, const float*) noexcept { return butterfly<1>(F::load_unaligned(p)); }
   static float first(F v) noexcept { return vgetq_lane_f32(v, 0); }
   static float sum(F v) noexcept { return vaddvq_f32(v); }
   static float max(F v) noexcept { return vmaxvq_f32(v); }

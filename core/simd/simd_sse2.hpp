@@ -44,6 +44,7 @@ struct Sse2 {
                                         : _mm_castsi128_ps(_mm_setr_epi32(0, 0, INT32_MIN, INT32_MIN));
     return F(_mm_xor_ps(v, negate)) + exchange<Distance>(v);
   }
+  static F load_butterfly(const float* p, const float*) noexcept { return butterfly<1>(F::load_unaligned(p)); }
   static float first(F v) noexcept { return _mm_cvtss_f32(v); }
   static float sum(F v) noexcept {
     v += exchange<2>(v);
