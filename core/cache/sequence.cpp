@@ -30,6 +30,21 @@ void write_rows(const Layer& layer, const TokenSource& source, std::size_t first
   }
 }
 
+// All heads of 16 tokens before the next 16: the caller's rows of one token lie side by side, and a few pages at a time
+// are written from end to end.
+void read_coded(const Layer& layer, const Segment& segment, const TokenTarget& target, std::size_t at,
+                CoderScratch& scratch) {
+  const RowTarget none{nullptr, target.element, 0};
+  for (std::size_t done = 0, count; done < segment.count; done += count) {
+    const std::size_t row = segment.row + done;
+    count = std::min(kTile - row % kTile, segment.count - done);
+    for (std::size_t head = 0; head < layer.options().kv_heads; ++head)
+      layer.decode_head(segment.page, head, row, count, target.key_rows(at + done, head), none, scratch);
+    for (std::size_t head = 0; head < layer.options().kv_heads; ++head)
+      layer.decode_head(segment.page, head, row, count, none, target.value_rows(at + done, head), scratch);
+  }
+}
+
 PageRef copy_page(Account& account, const Layer& layer, const PageRef& page, std::size_t capacity) {
   PageRef copy = PageRef::exact(account, layer, capacity);
   std::memcpy(copy.data(), page.data(), page->bytes);
@@ -191,12 +206,9 @@ void LayerTokens::read(const Allocator& allocator, const Layer& layer, std::size
   const std::size_t key_dim = layer.options().keys.dim, value_dim = layer.options().values.dim;
   for_segments(layer, first, first + count, [&](const Segment& segment) {
     const std::size_t at = segment.position - first;
+    if (segment.capacity == 0) return read_coded(layer, segment, target, at, scratch);
     for (std::size_t head = 0; head < layer.options().kv_heads; ++head) {
       const RowTarget keys = target.key_rows(at, head), values = target.value_rows(at, head);
-      if (segment.capacity == 0) {
-        layer.decode_head(segment.page, head, segment.row, segment.count, keys, values, scratch);
-        continue;
-      }
       const auto copy = [&](const std::uint8_t* rows, std::size_t dim, RowTarget to) {
         if (to.data == nullptr) return;
         const RowSource from{rows + segment.row * dim * 2, element_, dim};

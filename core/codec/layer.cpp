@@ -136,12 +136,11 @@ void Layer::decode_head(const std::uint8_t* page, std::size_t head, std::size_t 
         convert_row(source, first + t, dim, row_from(target, t), scratch.rows.data());
       return;
     }
-    std::int8_t offsets[kTile];
-    std::memset(offsets, offset, sizeof offsets);
+    float offset_scales[kTile];
+    std::fill_n(offset_scales, kTile, offset_scale(offset));
     for_tiles(first, count, [&](std::size_t tile, TileRange range) {
-      coder.decode_tile(stored, scales, offsets, tile, layout, add, scratch);
-      kernels().store_rows(scratch.rows.data() + (range.from - tile) * coder.padded(), coder.padded(),
-                           range.to - range.from, dim, row_from(target, range.from - first));
+      coder.decode_tile({stored, layout, scales, offset_scales, tile, range.from - tile, range.to - tile}, add,
+                        row_from(target, range.from - first), scratch);
     });
   };
   const float* mean = nullptr;

@@ -8,15 +8,6 @@
 namespace tq {
 namespace {
 
-// docs/format.md section 3.2: (1 + low nibble / 16) * 2^(high nibble + offset), and 0 for the byte 0.
-float scale_from(std::uint8_t byte, int offset) {
-  if (byte == 0) return 0.0f;
-  const int exponent = (byte >> 4) + offset;
-  const auto fraction = static_cast<std::uint32_t>(byte & 15);
-  if (exponent < -126 || exponent > 127) return std::ldexp(1.0f + static_cast<float>(fraction) / 16.0f, exponent);
-  return std::bit_cast<float>(static_cast<std::uint32_t>(exponent + 127) << 23 | fraction << 19);
-}
-
 std::int32_t offset_for(std::int32_t largest_index) {
   if (largest_index == kZeroIndex) return 0;
   return std::clamp((largest_index >> 4) - 15, -128, 127);
@@ -30,8 +21,12 @@ CoderScratch::CoderScratch(const Allocator& allocator, std::uint32_t dim)
     : rows(allocator, kTile * padded_dim(dim)),
       granules(allocator, kBlockTokens * padded_dim(dim) / 4),
       indices(allocator, kBlockTokens * most_groups(dim)),
-      scales(allocator, kTile * most_groups(dim)),
       mean(allocator, 2 * padded_dim(dim)) {}
+
+float offset_scale(std::int8_t offset) {
+  if (offset < -126) return std::ldexp(1.0f, offset);
+  return std::bit_cast<float>(static_cast<std::uint32_t>(offset + 127) << 23);
+}
 
 std::size_t SideCoder::key_cells() const {
   return shape_.format == Format::kTq4 ? (shape_.dim + 7) / 8 : (shape_.dim + 3) / 4;
@@ -110,18 +105,8 @@ void SideCoder::encode_rows(RowSource source, std::size_t count, std::int8_t* of
   }
 }
 
-void SideCoder::decode_tile(const std::uint8_t* codes, const std::uint8_t* scales, const std::int8_t* offsets,
-                            std::size_t first, CodeLayout layout, const float* add, CoderScratch& scratch) const {
-  std::uint32_t* granules = scratch.granules.data();
-  std::fill(granules, granules + kTile * padded() / 4, 0u);
-  (layout == CodeLayout::kKeys ? kernels().unpack_keys : kernels().unpack_values)(shape_, codes, first, granules);
-  for (std::size_t group = 0; group < shape_.groups(); ++group) {
-    for (std::size_t token = 0; token < kTile; ++token) {
-      scratch.scales[group * kTile + token] = scale_from(scales[group * kBlockTokens + first + token], offsets[token]);
-    }
-  }
-  kernels().decode_tile(shape_, granules, scratch.scales.data(), scratch.rows.data());
-  kernels().unrotate_rows(scratch.rows.data(), kTile, plan_.view(), add);
+void SideCoder::decode_tile(const CodedTile& tile, const float* add, RowTarget target, CoderScratch& scratch) const {
+  kernels().decode_tile(shape_, plan_.view(), tile, add, target, scratch.rows.data());
 }
 
 float encode_mean(const SideCoder& coder, RowSource source, std::int8_t* codes, CoderScratch& scratch) {
@@ -147,8 +132,7 @@ float encode_mean(const SideCoder& coder, RowSource source, std::int8_t* codes, 
 }
 
 void rotated_mean(const SideCoder& coder, const std::int8_t* codes, float scale, float* mean) {
-  const std::size_t dim = coder.shape().dim;
-  for (std::size_t j = 0; j < coder.padded(); ++j) mean[j] = j < dim ? static_cast<float>(codes[j]) * scale : 0.0f;
+  kernels().signed_floats(codes, scale, coder.padded(), mean);
 }
 
 }  // namespace tq

@@ -7,8 +7,6 @@
 
 namespace tq {
 
-enum class CodeLayout { kKeys, kValues };
-
 // Scratch memory of encoding and decoding, sized for one shape; one user at a time.
 struct CoderScratch {
   CoderScratch(const Allocator& allocator, std::uint32_t dim);
@@ -16,9 +14,11 @@ struct CoderScratch {
   Buffer<float> rows;              // kTile rows
   Buffer<std::uint32_t> granules;  // of kBlockTokens tokens, tile after tile
   Buffer<std::int32_t> indices;    // [tile][group][kTile]
-  Buffer<float> scales;            // [group][kTile]
   Buffer<float> mean;              // of a block, rotated
 };
+
+// 2^offset.
+float offset_scale(std::int8_t offset);
 
 class SideCoder {
  public:
@@ -37,10 +37,8 @@ class SideCoder {
   std::int8_t encode(RowSource source, std::size_t count, const float* subtract, CodeLayout layout, std::uint8_t* codes,
                      std::uint8_t* scales, CoderScratch& scratch) const;
 
-  // Decodes kTile rows from token `first` on (a multiple of kTile) into scratch.rows. `offsets` has kTile exponents.
-  // `add` (unrotated) is added to each; NULL adds nothing.
-  void decode_tile(const std::uint8_t* codes, const std::uint8_t* scales, const std::int8_t* offsets, std::size_t first,
-                   CodeLayout layout, const float* add, CoderScratch& scratch) const;
+  // Decodes the tokens of `tile` into rows of `target`. `add` (unrotated, padded) is added to each; NULL adds nothing.
+  void decode_tile(const CodedTile& tile, const float* add, RowTarget target, CoderScratch& scratch) const;
 
   // Codes of up to kTile rows, left in the first tile of scratch.granules, with each row's own offset and its scale
   // bytes, [token][group].

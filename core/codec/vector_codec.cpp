@@ -127,9 +127,11 @@ void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size
     for (std::size_t tile = 0; tile < kBlockTokens; tile += kTile) {
       const std::size_t from = std::max(first, base + tile), to = std::min(end, base + tile + kTile);
       if (from >= to) continue;
-      coder_.decode_tile(block.codes, block.scales, block.offsets + tile, tile, CodeLayout::kKeys, nullptr, scratch);
-      kernels().store_rows(scratch.rows.data() + (from - base - tile) * coder_.padded(), coder_.padded(), to - from,
-                           options_.dim, row_from(target, from - first));
+      float offset_scales[kTile];
+      for (std::size_t i = 0; i < kTile; ++i) offset_scales[i] = offset_scale(block.offsets[tile + i]);
+      coder_.decode_tile(
+          {block.codes, CodeLayout::kKeys, block.scales, offset_scales, tile, from - base - tile, to - base - tile},
+          nullptr, row_from(target, from - first), scratch);
     }
   }
 }

@@ -43,6 +43,18 @@ struct CodeShape {
   std::size_t groups() const { return (dim + group - 1) / group; }
 };
 
+enum class CodeLayout { kKeys, kValues };
+
+// Up to kTile tokens of a block of codes.
+struct CodedTile {
+  const std::uint8_t* codes;  // of the block
+  CodeLayout layout;
+  const std::uint8_t* scales;  // [group][64]
+  const float* offset_scales;  // 2^offset of each of the kTile tokens
+  std::size_t first;           // of the kTile tokens, a multiple of kTile
+  std::size_t from, to;        // which of them are wanted, 0 .. kTile
+};
+
 // Rows of user data; strides in elements.
 struct RowSource {
   const void* data;
@@ -135,14 +147,16 @@ struct KernelTable {
 
   // Codes of kTile rows, as granules [coordinate / 4][token][4 bytes, one code each], and scale indices [group][token].
   void (*encode_tile)(const CodeShape& shape, const float* rows, std::uint32_t* granules, std::int32_t* indices);
-  // rows = code value * scale; scales [group][token].
-  void (*decode_tile)(const CodeShape& shape, const std::uint32_t* granules, const float* scales, float* rows);
+  // Rows tile.from .. tile.to - 1 of the tile to `target`, rotation undone, plus `add` (padded; NULL: nothing). `columns`
+  // is scratch memory of kTile * padded floats.
+  void (*decode_tile)(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, const float* add,
+                      RowTarget target, float* columns);
+  // out[i] = codes[i] * scale; count: a multiple of kRowPadding.
+  void (*signed_floats)(const std::int8_t* codes, float scale, std::size_t count, float* out);
 
-  // Granules of kTile tokens to and from the layouts of a block, at token `first` (a multiple of kTile).
+  // Granules of kTile tokens to the layouts of a block, at token `first` (a multiple of kTile).
   void (*pack_keys)(const CodeShape& shape, const std::uint32_t* granules, std::size_t first, std::uint8_t* codes);
-  void (*unpack_keys)(const CodeShape& shape, const std::uint8_t* codes, std::size_t first, std::uint32_t* granules);
   void (*pack_values)(const CodeShape& shape, const std::uint32_t* granules, std::size_t first, std::uint8_t* codes);
-  void (*unpack_values)(const CodeShape& shape, const std::uint8_t* codes, std::size_t first, std::uint32_t* granules);
 
   // Prepares a rotated query: writes digits and group_sums, returns the scale (times `scale`).
   float (*quantize_query)(const CodeShape& shape, const float* rotated, float scale, std::int32_t* digits,

@@ -36,9 +36,7 @@ struct Elements<Element::kF16> {
   }
   template <class S>
   static void store(typename S::F v, std::uint16_t* p) noexcept {
-    // Comparisons keep a NaN; xsimd's min and max differ by release there.
-    const typename S::F most(kLargestF16);
-    S::store_f16(xsimd::select(v > most, most, xsimd::select(v < -most, -most, v)), p);
+    S::store_f16(S::limit(v, typename S::F(kLargestF16)), p);
   }
   static float to_float(std::uint16_t v) noexcept { return f32_from_f16(v); }
   static std::uint16_t from_float(float v) noexcept {

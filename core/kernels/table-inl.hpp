@@ -1,6 +1,7 @@
 // Everything above, as a table. Each arch/<name>.cpp includes this once, compiled with its own instruction set.
 #pragma once
 
+#include "decode-inl.hpp"
 #include "exact-inl.hpp"
 #include "run-inl.hpp"
 
@@ -19,10 +20,9 @@ constexpr KernelTable kernel_table(const char* name) {
           &unrotate_rows<S>,
           &encode_tile<S>,
           &decode_tile<S>,
+          &signed_floats<S>,
           &pack_keys<S>,
-          &unpack_keys<S>,
           &pack_values<S>,
-          &unpack_values<S>,
           &quantize_query<S>,
           &coded_scores<S>,
           &coded_values<S>,

@@ -25,6 +25,8 @@
 //   kNibbleBias       what lookup tables of centroids add, so that c above is right; kByteBias: the same for tq8
 //   signed_codes      stored tq8 bytes (code + 128) -> code
 //   byte_codes        stored tq8 bytes (code + 128) -> what dot_wide takes
+//   limit(v, most)    v within +-most; a NaN stays one
+//   load_transposed(p, stride, out)   lane t of out[i], i = 0 .. 3, is p[t * stride + i]
 //   transpose         a square of kLanes x kLanes;  transpose_bytes: each 128 bits as 4 x 4 bytes
 //   store_quads(v, p, stride), load_quads    128-bit parts of v at p, p + stride, ..
 #pragma once

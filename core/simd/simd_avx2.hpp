@@ -29,6 +29,7 @@ struct Avx2 {
   static F where_not_zero(I b, F v) noexcept {
     return _mm256_andnot_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(b, _mm256_setzero_si256())), v);
   }
+  static F limit(F v, F most) noexcept { return _mm256_max_ps(-most, _mm256_min_ps(most, v)); }
   static F divide(F a, F b) noexcept { return _mm256_div_ps(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return _mm256_fmadd_ps(a, b, c); }
 
@@ -171,6 +172,22 @@ struct Avx2 {
       row[i] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20);
       row[i + 4] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31);
     }
+  }
+  // 128-bit parts of rows 4, 8, .. apart go to one register each: loads that need no shuffle. What remains is a transpose
+  // of 4 x 4 inside 128 bits.
+  static void load_transposed(const float* p, std::size_t stride, __m256 (&out)[4]) noexcept {
+    __m256 row[4];
+    for (int t = 0; t < 4; ++t) {
+      const float* at = p + t * stride;
+      row[t] = _mm256_castps128_ps256(_mm_loadu_ps(at));
+      row[t] = _mm256_insertf128_ps(row[t], _mm_loadu_ps(at + 4 * stride), 1);
+    }
+    const __m256 low01 = _mm256_unpacklo_ps(row[0], row[1]), high01 = _mm256_unpackhi_ps(row[0], row[1]);
+    const __m256 low23 = _mm256_unpacklo_ps(row[2], row[3]), high23 = _mm256_unpackhi_ps(row[2], row[3]);
+    out[0] = _mm256_shuffle_ps(low01, low23, 0x44);
+    out[1] = _mm256_shuffle_ps(low01, low23, 0xEE);
+    out[2] = _mm256_shuffle_ps(high01, high23, 0x44);
+    out[3] = _mm256_shuffle_ps(high01, high23, 0xEE);
   }
   static I transpose_bytes(I v) noexcept {
     const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);

@@ -28,6 +28,7 @@ struct Avx512 {
   static F nearest(F v) noexcept { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
   static F times_power_of_two(F v, F exponent) noexcept { return _mm512_scalef_ps(v, exponent); }
   static F where_not_zero(I b, F v) noexcept { return _mm512_maskz_mov_ps(_mm512_test_epi32_mask(b, b), v); }
+  static F limit(F v, F most) noexcept { return _mm512_max_ps(-most, _mm512_min_ps(most, v)); }
   static F divide(F a, F b) noexcept { return _mm512_div_ps(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return _mm512_fmadd_ps(a, b, c); }
 
@@ -166,6 +167,24 @@ struct Avx512 {
       row[4 + c] = _mm512_shuffle_f32x4(high01, high23, 0x88);
       row[12 + c] = _mm512_shuffle_f32x4(high01, high23, 0xDD);
     }
+  }
+  // 128-bit parts of rows 4, 8, .. apart go to one register each: loads that need no shuffle. What remains is a transpose
+  // of 4 x 4 inside 128 bits.
+  static void load_transposed(const float* p, std::size_t stride, __m512 (&out)[4]) noexcept {
+    __m512 row[4];
+    for (int t = 0; t < 4; ++t) {
+      const float* at = p + t * stride;
+      row[t] = _mm512_castps128_ps512(_mm_loadu_ps(at));
+      row[t] = _mm512_insertf32x4(row[t], _mm_loadu_ps(at + 4 * stride), 1);
+      row[t] = _mm512_insertf32x4(row[t], _mm_loadu_ps(at + 8 * stride), 2);
+      row[t] = _mm512_insertf32x4(row[t], _mm_loadu_ps(at + 12 * stride), 3);
+    }
+    const __m512 low01 = _mm512_unpacklo_ps(row[0], row[1]), high01 = _mm512_unpackhi_ps(row[0], row[1]);
+    const __m512 low23 = _mm512_unpacklo_ps(row[2], row[3]), high23 = _mm512_unpackhi_ps(row[2], row[3]);
+    out[0] = _mm512_shuffle_ps(low01, low23, 0x44);
+    out[1] = _mm512_shuffle_ps(low01, low23, 0xEE);
+    out[2] = _mm512_shuffle_ps(high01, high23, 0x44);
+    out[3] = _mm512_shuffle_ps(high01, high23, 0xEE);
   }
   static I transpose_bytes(I v) noexcept {
     const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);

@@ -40,6 +40,7 @@ struct Neon {
   static F where_not_zero(I b, F v) noexcept {
     return from_bits(vbicq_s32(bits(v), vreinterpretq_s32_u32(vceqzq_s32(b))));
   }
+  static F limit(F v, F most) noexcept { return vmaxq_f32(-most, vminq_f32(most, v)); }
   static F divide(F a, F b) noexcept { return vdivq_f32(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return vfmaq_f32(c, a, b); }
 
@@ -149,6 +150,12 @@ struct Neon {
       return vreinterpretq_f32_f64(vtrn2q_f64(vreinterpretq_f64_f32(x), vreinterpretq_f64_f32(y)));
     };
     row[0] = low(a, c), row[1] = low(b, d), row[2] = high(a, c), row[3] = high(b, d);
+  }
+  static void load_transposed(const float* p, std::size_t stride, float32x4_t (&out)[4]) noexcept {
+    F row[4];
+    for (std::size_t t = 0; t < 4; ++t) row[t] = F::load_unaligned(p + t * stride);
+    transpose(row);
+    for (std::size_t t = 0; t < 4; ++t) out[t] = row[t];
   }
   static I transpose_bytes(I v) noexcept {
     static constexpr std::uint8_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};

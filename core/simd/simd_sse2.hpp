@@ -30,6 +30,7 @@ struct Sse2 {
   static F where_not_zero(I b, F v) noexcept {
     return _mm_andnot_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(b, _mm_setzero_si128())), v);
   }
+  static F limit(F v, F most) noexcept { return _mm_max_ps(-most, _mm_min_ps(most, v)); }
   static F divide(F a, F b) noexcept { return _mm_div_ps(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return a * b + c; }
 
@@ -180,6 +181,12 @@ struct Sse2 {
     __m128 a = row[0], b = row[1], c = row[2], d = row[3];
     _MM_TRANSPOSE4_PS(a, b, c, d);
     row[0] = a, row[1] = b, row[2] = c, row[3] = d;
+  }
+  static void load_transposed(const float* p, std::size_t stride, __m128 (&out)[4]) noexcept {
+    F row[4];
+    for (std::size_t t = 0; t < 4; ++t) row[t] = F::load_unaligned(p + t * stride);
+    transpose(row);
+    for (std::size_t t = 0; t < 4; ++t) out[t] = row[t];
   }
   static I transpose_bytes(I v) noexcept {
     const __m128i pairs = _mm_unpacklo_epi8(v, _mm_srli_si128(v, 8));
