@@ -7,26 +7,21 @@
 namespace tq {
 namespace {
 
-void copy_row(RowSource source, std::size_t dim, void* target, Element element, float* scratch) {
-  if (source.element == element && element != Element::kF32) {
-    std::memcpy(target, source.data, dim * element_bytes(element));
-    return;
-  }
-  convert_row(source, 0, dim, {target, element, dim}, scratch);
+void copy_rows(RowSource source, std::size_t count, std::size_t dim, std::uint8_t* target, Element element) {
+  if (source.element != element) return kernels().convert_rows(source, count, dim, {target, element, dim});
+  const std::size_t bytes = dim * element_bytes(element);
+  for (std::size_t t = 0; t < count; ++t) std::memcpy(target + t * bytes, row_from(source, t).data, bytes);
 }
 
 // Tokens first .. first + count - 1 of the source into rows `row` .. of an exact page.
 void write_rows(const Layer& layer, const TokenSource& source, std::size_t first, std::size_t count, std::uint8_t* page,
                 std::size_t capacity, std::size_t row, Element element) {
-  alignas(kAlignment) float scratch[kMaxPadded];
   const std::size_t key_dim = layer.options().keys.dim, value_dim = layer.options().values.dim;
   for (std::size_t head = 0; head < layer.options().kv_heads; ++head) {
-    std::uint8_t* keys = layer.exact_keys(page, capacity, head);
-    std::uint8_t* values = layer.exact_values(page, capacity, head);
-    for (std::size_t t = 0; t < count; ++t) {
-      copy_row(source.key_rows(first + t, head), key_dim, keys + (row + t) * key_dim * 2, element, scratch);
-      copy_row(source.value_rows(first + t, head), value_dim, values + (row + t) * value_dim * 2, element, scratch);
-    }
+    std::uint8_t* keys = layer.exact_keys(page, capacity, head) + row * key_dim * 2;
+    std::uint8_t* values = layer.exact_values(page, capacity, head) + row * value_dim * 2;
+    copy_rows(source.key_rows(first, head), count, key_dim, keys, element);
+    copy_rows(source.value_rows(first, head), count, value_dim, values, element);
   }
 }
 
@@ -211,8 +206,7 @@ void LayerTokens::read(const Allocator& allocator, const Layer& layer, std::size
       const RowTarget keys = target.key_rows(at, head), values = target.value_rows(at, head);
       const auto copy = [&](const std::uint8_t* rows, std::size_t dim, RowTarget to) {
         if (to.data == nullptr) return;
-        const RowSource from{rows + segment.row * dim * 2, element_, dim};
-        for (std::size_t t = 0; t < segment.count; ++t) convert_row(from, t, dim, row_from(to, t), scratch.rows.data());
+        kernels().convert_rows({rows + segment.row * dim * 2, element_, dim}, segment.count, dim, to);
       };
       copy(layer.exact_keys(segment.page, segment.capacity, head), key_dim, keys);
       copy(layer.exact_values(segment.page, segment.capacity, head), value_dim, values);

@@ -43,15 +43,10 @@ PageLayout make_layout(const Layer& layer) {
 }
 
 // The rows of an exact page of which 64-token blocks of a 16-bit format are made.
-void copy_rows(RowSource source, std::size_t dim, std::uint8_t* stored, Format format, float* scratch) {
+void copy_rows(RowSource source, std::size_t dim, std::uint8_t* stored, Format format) {
   const RowTarget target{stored, exact_element(format), dim};
-  for (std::size_t t = 0; t < kBlockTokens; ++t) {
-    if (source.element == target.element) {
-      std::memcpy(stored + t * dim * 2, row_from(source, t).data, dim * 2);
-    } else {
-      convert_row(source, t, dim, row_from(target, t), scratch);
-    }
-  }
+  if (source.element != target.element) return kernels().convert_rows(source, kBlockTokens, dim, target);
+  for (std::size_t t = 0; t < kBlockTokens; ++t) std::memcpy(stored + t * dim * 2, row_from(source, t).data, dim * 2);
 }
 
 struct TileRange {
@@ -91,13 +86,13 @@ void Layer::encode_head(RowSource keys, RowSource values, std::uint8_t* page, st
     }
     header.key_offset = keys_.encode(keys, kBlockTokens, mean, CodeLayout::kKeys, out.keys, out.key_scales, scratch);
   } else {
-    copy_rows(keys, options_.keys.dim, out.keys, options_.keys.format, scratch.rows.data());
+    copy_rows(keys, options_.keys.dim, out.keys, options_.keys.format);
   }
   if (values_coded()) {
     header.value_offset =
         values_.encode(values, kBlockTokens, nullptr, CodeLayout::kValues, out.values, out.value_scales, scratch);
   } else {
-    copy_rows(values, options_.values.dim, out.values, options_.values.format, scratch.rows.data());
+    copy_rows(values, options_.values.dim, out.values, options_.values.format);
   }
   if (layout_.header_bytes != 0) std::memcpy(out.header, &header, sizeof header);
 }
@@ -132,9 +127,7 @@ void Layer::decode_head(const std::uint8_t* page, std::size_t head, std::size_t 
     if (target.data == nullptr) return;
     if (!is_coded(coder.shape().format)) {
       const RowSource source{stored, exact_element(coder.shape().format), dim};
-      for (std::size_t t = 0; t < count; ++t)
-        convert_row(source, first + t, dim, row_from(target, t), scratch.rows.data());
-      return;
+      return kernels().convert_rows(row_from(source, first), count, dim, target);
     }
     float offset_scales[kTile];
     std::fill_n(offset_scales, kTile, offset_scale(offset));

@@ -18,7 +18,7 @@ std::size_t most_groups(std::uint32_t dim) { return (dim + 31) / 32; }
 }  // namespace
 
 CoderScratch::CoderScratch(const Allocator& allocator, std::uint32_t dim)
-    : rows(allocator, kTile * padded_dim(dim)),
+    : rows(allocator, 2 * kTile * padded_dim(dim)),
       granules(allocator, kBlockTokens * padded_dim(dim) / 4),
       indices(allocator, kBlockTokens * most_groups(dim)),
       mean(allocator, 2 * padded_dim(dim)) {}
@@ -42,10 +42,8 @@ std::size_t SideCoder::code_bytes(CodeLayout layout) const {
 
 void SideCoder::encode_tile(RowSource source, std::size_t count, const float* subtract, std::size_t tile,
                             CoderScratch& scratch) const {
-  float* rows = scratch.rows.data();
-  kernels().rotate_rows(source, count, plan_.view(), subtract, rows);
-  std::fill(rows + count * padded(), rows + kTile * padded(), 0.0f);
-  kernels().encode_tile(shape_, rows, scratch.granules.data() + tile * kTile * padded() / 4,
+  kernels().encode_tile(shape_, plan_.view(), source, count, subtract, scratch.rows.data(),
+                        scratch.granules.data() + tile * kTile * padded() / 4,
                         scratch.indices.data() + tile * kTile * shape_.groups());
 }
 
@@ -75,13 +73,12 @@ std::int8_t SideCoder::encode(RowSource source, std::size_t count, const float* 
     encode_tile(rows, count > first ? std::min(count - first, kTile) : 0, subtract, tile, scratch);
   }
   const std::int32_t* indices = scratch.indices.data();
-  const std::int32_t offset = offset_for(*std::max_element(indices, indices + groups * kBlockTokens));
+  const std::int32_t offset = offset_for(kernels().largest_index(indices, groups * kBlockTokens));
   for (std::size_t tile = 0; tile < kBlockTokens / kTile; ++tile) {
     for (std::size_t group = 0; group < groups; ++group) {
-      for (std::size_t token = 0; token < kTile; ++token) {
-        scales[group * kBlockTokens + tile * kTile + token] =
-            scale_byte(indices[(tile * groups + group) * kTile + token], offset, tile, group, token, scratch);
-      }
+      const std::int32_t* own = indices + (tile * groups + group) * kTile;
+      if (!kernels().scale_bytes(own, offset, scales + group * kBlockTokens + tile * kTile)) continue;
+      for (std::size_t token = 0; token < kTile; ++token) scale_byte(own[token], offset, tile, group, token, scratch);
     }
     const auto pack = layout == CodeLayout::kKeys ? kernels().pack_keys : kernels().pack_values;
     pack(shape_, scratch.granules.data() + tile * kTile * padded() / 4, tile * kTile, codes);
@@ -119,14 +116,8 @@ float encode_mean(const SideCoder& coder, RowSource source, std::int8_t* codes, 
   kernels().scale_floats(sum, dim, 1.0f / kBlockTokens);
   kernels().rotate_rows({sum, Element::kF32, dim}, 1, coder.rotation(), nullptr, mean);
 
-  float largest = 0;
-  for (std::size_t j = 0; j < dim; ++j) largest = std::max(largest, std::fabs(mean[j]));
   std::memset(codes, 0, round_up(dim, 64));
-  const bool zero = largest < 7.888609052210118e-31f;  // 2^-100
-  const float scale = zero ? 0.0f : largest / 127.0f;
-  const float inverse = zero ? 0.0f : 127.0f / largest;
-  for (std::size_t j = 0; j < dim; ++j)
-    codes[j] = static_cast<std::int8_t>(std::clamp(std::nearbyint(mean[j] * inverse), -127.0f, 127.0f));
+  const float scale = kernels().encode_mean(mean, padded, codes);
   rotated_mean(coder, codes, scale, mean);
   return scale;
 }

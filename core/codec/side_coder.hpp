@@ -11,7 +11,7 @@ namespace tq {
 struct CoderScratch {
   CoderScratch(const Allocator& allocator, std::uint32_t dim);
 
-  Buffer<float> rows;              // kTile rows
+  Buffer<float> rows;              // kTile rows, twice
   Buffer<std::uint32_t> granules;  // of kBlockTokens tokens, tile after tile
   Buffer<std::int32_t> indices;    // [tile][group][kTile]
   Buffer<float> mean;              // of a block, rotated

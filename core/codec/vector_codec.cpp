@@ -46,10 +46,8 @@ void VectorCodec::encode(RowSource source, std::size_t count, std::uint8_t* code
     if (bad < options_.dim) refuse_value("vectors", i, bad, value_at(source, i, bad), limit);
   }
   if (!coded()) {
-    Buffer<float> row(allocator_, padded_dim(options_.dim));
     const Element element = options_.format == Format::kF16 ? Element::kF16 : Element::kBf16;
-    for (std::size_t i = 0; i < count; ++i)
-      convert_row(source, i, options_.dim, {codes + i * vector_bytes(), element, options_.dim}, row.data());
+    kernels().convert_rows(source, count, options_.dim, {codes, element, options_.dim});
     std::memset(codes + count * vector_bytes(), 0, encoded_bytes(count) - count * vector_bytes());
     return;
   }
@@ -113,11 +111,9 @@ void VectorCodec::gather(const std::uint8_t* codes, std::size_t first, std::size
 
 void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size_t count, RowTarget target) const {
   if (!coded()) {
-    Buffer<float> row(allocator_, padded_dim(options_.dim));
     const Element element = options_.format == Format::kF16 ? Element::kF16 : Element::kBf16;
-    for (std::size_t i = 0; i < count; ++i)
-      convert_row({codes, element, options_.dim}, first + i, options_.dim, row_from(target, i), row.data());
-    return;
+    return kernels().convert_rows(row_from(RowSource{codes, element, options_.dim}, first), count, options_.dim,
+                                  target);
   }
   CoderScratch scratch(allocator_, options_.dim);
   Block block(allocator_, *this, options_.layout == VectorLayout::kRecords);

@@ -119,7 +119,7 @@ void store_columns(const float* columns, const Rotation& rotation, const float* 
     const auto out = [&](std::size_t i, std::size_t j)
                          TQ_INLINE { return elements_at<E>(target.data, (t + i - from) * target.stride + j); };
     for (std::size_t j = 0; j < whole; j += lanes) {
-      S::load_transposed(columns + j * lanes + t, lanes, row);
+      S::load_transposed(columns + j * lanes + t, lanes * sizeof(float), row);
       const Finish<S> finish(rotation, add, j);
       unroll<4>([&](auto i) TQ_INLINE {
         if (static_cast<std::size_t>(i) < begin || static_cast<std::size_t>(i) >= end) return;
@@ -128,7 +128,7 @@ void store_columns(const float* columns, const Rotation& rotation, const float* 
     }
     if (whole == rotation.dim) continue;
     float rest[4][lanes];
-    S::load_transposed(columns + whole * lanes + t, lanes, row);
+    S::load_transposed(columns + whole * lanes + t, lanes * sizeof(float), row);
     const Finish<S> finish(rotation, add, whole);
     unroll<4>([&](auto i) TQ_INLINE { finish(row[i]).store_unaligned(rest[i]); });
     for (std::size_t i = begin; i < end; ++i)

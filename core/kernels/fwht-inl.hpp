@@ -90,11 +90,11 @@ TQ_INLINE inline void fwht_first(float* x, std::size_t at, const Source& source,
   });
 }
 
-// Stages of strides `Stride`, 2 * Stride, .. N / 2 over the run at x + `run`, up to eight vectors at a time.
+// Stages of strides `Stride`, 2 * Stride, .. N / 2 over the run at x + `run`, up to half of the registers at a time.
 template <class S, int N, int Stride, class Finish>
 void fwht_rest(float* x, std::size_t run, Finish finish) noexcept {
   if constexpr (Stride < N) {
-    constexpr int count = N / Stride < 8 ? N / Stride : 8;
+    constexpr int most = S::kRegisters / 2, count = N / Stride < most ? N / Stride : most;
     constexpr bool last = Stride * count == N;
     for (std::size_t base = run; base < run + N; base += count * Stride) {
       for (std::size_t j = base; j < base + Stride; j += S::kLanes) {

@@ -16,7 +16,7 @@ inline constexpr std::size_t kBlockTokens = 64;
 inline constexpr std::size_t kTile = 16;        // tokens coded at a time
 inline constexpr std::size_t kRowPadding = 32;  // rotated rows are padded with zeros to a multiple of this
 inline constexpr std::size_t kMaxPadded = 1024;
-inline constexpr std::int32_t kZeroIndex = INT32_MIN;  // scale index of an all-zero group
+inline constexpr std::int32_t kZeroIndex = -0x1000000;  // scale index of an all-zero group
 
 constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -136,6 +136,9 @@ struct KernelTable {
   void (*load_rows)(RowSource source, std::size_t count, std::size_t dim, float* rows);
   void (*store_rows)(const float* rows, std::size_t row_stride, std::size_t count, std::size_t dim, RowTarget target);
 
+  // Rows from one element type to another.
+  void (*convert_rows)(RowSource source, std::size_t count, std::size_t dim, RowTarget target);
+
   // sum[j] += the rows, one after another, in order.
   void (*sum_rows)(RowSource source, std::size_t count, std::size_t dim, float* sum);
 
@@ -145,8 +148,15 @@ struct KernelTable {
   // In place: the inverse, plus `add` (NULL: nothing).
   void (*unrotate_rows)(float* rows, std::size_t count, const Rotation& rotation, const float* add);
 
-  // Codes of kTile rows, as granules [coordinate / 4][token][4 bytes, one code each], and scale indices [group][token].
-  void (*encode_tile)(const CodeShape& shape, const float* rows, std::uint32_t* granules, std::int32_t* indices);
+  // Codes of R(source rows) - subtract (padded; NULL: nothing), of `count` rows and zero rows up to kTile, as granules
+  // [coordinate / 4][token][4 bytes, one code each], and scale indices [group][token]. `scratch`: 2 * kTile * padded.
+  void (*encode_tile)(const CodeShape& shape, const Rotation& rotation, RowSource source, std::size_t count,
+                      const float* subtract, float* scratch, std::uint32_t* granules, std::int32_t* indices);
+  std::int32_t (*largest_index)(const std::int32_t* indices, std::size_t count);  // count: a multiple of kTile
+  // The scale bytes of kTile groups of a block with this offset. True if groups other than zero ones got the byte 0.
+  bool (*scale_bytes)(const std::int32_t* indices, std::int32_t offset, std::uint8_t* bytes);
+  // The codes of a rotated mean (docs/format.md section 4) and their scale; padded: a multiple of kRowPadding.
+  float (*encode_mean)(const float* mean, std::size_t padded, std::int8_t* codes);
   // Rows tile.from .. tile.to - 1 of the tile to `target`, rotation undone, plus `add` (padded; NULL: nothing). `columns`
   // is scratch memory of kTile * padded floats.
   void (*decode_tile)(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, const float* add,

@@ -38,6 +38,10 @@ struct Elements<Element::kF16> {
   static void store(typename S::F v, std::uint16_t* p) noexcept {
     S::store_f16(S::limit(v, typename S::F(kLargestF16)), p);
   }
+  template <class S>
+  static void split(typename S::I pairs, typename S::F& even, typename S::F& odd) noexcept {
+    S::split_f16(pairs, even, odd);
+  }
   static float to_float(std::uint16_t v) noexcept { return f32_from_f16(v); }
   static std::uint16_t from_float(float v) noexcept {
     return f16_from_f32(v > kLargestF16 ? kLargestF16 : v < -kLargestF16 ? -kLargestF16 : v);
@@ -54,6 +58,11 @@ struct Elements<Element::kBf16> {
   template <class S>
   static void store(typename S::F v, std::uint16_t* p) noexcept {
     S::store_bf16(v, p);
+  }
+  template <class S>
+  static void split(typename S::I pairs, typename S::F& even, typename S::F& odd) noexcept {
+    even = S::from_bits(pairs << 16);
+    odd = S::from_bits(pairs & splat<S>(static_cast<std::int32_t>(0xFFFF0000u)));
   }
   static float to_float(std::uint16_t v) noexcept { return f32_from_bf16(v); }
   static std::uint16_t from_float(float v) noexcept { return bf16_from_f32(v); }
@@ -93,20 +102,38 @@ const void* row_at(RowSource source, std::size_t row) noexcept {
   return elements_at<E>(source.data, row * source.stride);
 }
 
+// The largest number of type E that is not beyond a positive limit, as bits. Magnitudes compare like their bits, and those of
+// infinities and NaN are above all others.
+template <class E>
+std::int32_t bits_of_limit(float limit) noexcept {
+  if (sizeof(typename E::Type) == 4) return static_cast<std::int32_t>(bits_of(limit));
+  const typename E::Type nearest = E::from_float(limit);
+  return static_cast<std::int32_t>(nearest) - (E::to_float(nearest) > limit ? 1 : 0);
+}
+
 template <class S>
 std::size_t find_invalid(const void* data, Element element, std::size_t count, float limit) noexcept {
   return with_element(element, [&](auto e) {
     using E = decltype(e);
-    const auto bad = [limit](float v) { return !(v <= limit && v >= -limit); };
+    constexpr bool half = sizeof(typename E::Type) == 2;
+    constexpr std::size_t step = S::kLanes * 4 / sizeof(typename E::Type);
+    const std::int32_t largest = bits_of_limit<E>(limit);
+    const typename S::I most = splat<S>(half ? largest << 16 | largest : largest);
+    const typename S::I magnitude = splat<S>(half ? 0x7FFF7FFF : 0x7FFFFFFF);
+    const auto at = [&](std::size_t i) {
+      return S::I::load_unaligned(reinterpret_cast<const std::int32_t*>(elements_at<E>(data, i))) & magnitude;
+    };
+    const auto larger = [](typename S::I a, typename S::I b) {
+      if constexpr (half) return S::max16(a, b);
+      return typename S::I(xsimd::max(a, b));
+    };
     std::size_t i = 0;
-    const typename S::F most(limit);
-    // A NaN compares false, so it is counted as bad.
-    const auto good = [&](std::size_t at) { return xsimd::abs(E::template load<S>(elements_at<E>(data, at))) <= most; };
-    constexpr std::size_t lanes = S::kLanes;
-    for (; i + 4 * lanes <= count; i += 4 * lanes) {
-      if (!xsimd::all(good(i) & good(i + lanes) & good(i + 2 * lanes) & good(i + 3 * lanes))) break;
+    for (; i + 4 * step <= count; i += 4 * step) {
+      const typename S::I found = larger(larger(at(i), at(i + step)), larger(at(i + 2 * step), at(i + 3 * step)));
+      if (!xsimd::all(larger(found, most) == most)) break;
     }
-    while (i + lanes <= count && xsimd::all(good(i))) i += lanes;
+    while (i + step <= count && xsimd::all(larger(at(i), most) == most)) i += step;
+    const auto bad = [limit](float v) { return !(v <= limit && v >= -limit); };
     while (i < count && !bad(read_element<E>(data, i))) ++i;
     return i;
   });
@@ -141,6 +168,24 @@ void store_rows(const float* rows, std::size_t row_stride, std::size_t count, st
         E::template store<S>(S::F::load_unaligned(row + i), elements_at<E>(out, i));
       for (; i < dim; ++i) write_element<E>(out, i, row[i]);
     }
+  });
+}
+
+template <class S>
+void convert_rows(RowSource source, std::size_t count, std::size_t dim, RowTarget target) noexcept {
+  with_element(source.element, [&](auto from) {
+    using From = decltype(from);
+    with_element(target.element, [&](auto to) {
+      using To = decltype(to);
+      for (std::size_t r = 0; r < count; ++r) {
+        const void* row = row_at<From>(source, r);
+        void* out = elements_at<To>(target.data, r * target.stride);
+        std::size_t i = 0;
+        for (; i + S::kLanes <= dim; i += S::kLanes)
+          To::template store<S>(From::template load<S>(elements_at<From>(row, i)), elements_at<To>(out, i));
+        for (; i < dim; ++i) write_element<To>(out, i, read_element<From>(row, i));
+      }
+    });
   });
 }
 

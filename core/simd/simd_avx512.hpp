@@ -61,6 +61,14 @@ struct Avx512 {
   static F load_f16(const std::uint16_t* p) noexcept {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
+  static void split_f16(I pairs, F& even, F& odd) noexcept {
+    const __m512i order = _mm512_setr_epi32(0x00020000, 0x00060004, 0x000A0008, 0x000E000C, 0x00120010, 0x00160014,
+                                            0x001A0018, 0x001E001C, 0x00030001, 0x00070005, 0x000B0009, 0x000F000D,
+                                            0x00130011, 0x00170015, 0x001B0019, 0x001F001D);
+    const __m512i words = _mm512_permutexvar_epi16(order, pairs);
+    even = _mm512_cvtph_ps(_mm512_castsi512_si256(words));
+    odd = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(words, 1));
+  }
   static F load_bf16(const std::uint16_t* p) noexcept {
     const __m512i h = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     return _mm512_castsi512_ps(_mm512_slli_epi32(h, 16));
@@ -86,7 +94,12 @@ struct Avx512 {
   }
 
   static I abs16(I v) noexcept { return _mm512_abs_epi16(v); }
+  static F max_magnitude(F most, F v) noexcept { return _mm512_range_ps(most, v, 0b1011); }
+  static I pair16(I low, I high) noexcept {
+    return _mm512_mask_blend_epi16(0xAAAAAAAAu, low, _mm512_slli_epi32(high, 16));
+  }
   static I multiply_high16(I a, I b) noexcept { return _mm512_mulhi_epu16(a, b); }
+  static I max16(I a, I b) noexcept { return _mm512_max_epi16(a, b); }
   static I min16(I a, I b) noexcept { return _mm512_min_epi16(a, b); }
   template <int Count>
   static I shift_left16(I v) noexcept {
@@ -99,6 +112,12 @@ struct Avx512 {
   template <int Count>
   static I shift_right32(I v) noexcept {
     return _mm512_srli_epi32(v, Count);
+  }
+  static I multipliers(I index) noexcept {
+    const __m512i quotients = _mm512_setr_epi32(524288, 493447, 466033, 441505, 419430, 399457, 381300, 364722, 349525,
+                                                335544, 322638, 310689, 299593, 289262, 279620, 270600);
+    const __m512i shifted = _mm512_srlv_epi32(_mm512_permutexvar_epi32(index, quotients), _mm512_srli_epi32(index, 4));
+    return _mm512_min_epu32(shifted, _mm512_set1_epi32(65535));
   }
   static I multiply_add16(I sum, I a, I b) noexcept { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
 
@@ -170,14 +189,16 @@ struct Avx512 {
   }
   // 128-bit parts of rows 4, 8, .. apart go to one register each: loads that need no shuffle. What remains is a transpose
   // of 4 x 4 inside 128 bits.
-  static void load_transposed(const float* p, std::size_t stride, __m512 (&out)[4]) noexcept {
+  static void load_transposed(const void* p, std::size_t stride, __m512 (&out)[4]) noexcept {
     __m512 row[4];
     for (int t = 0; t < 4; ++t) {
-      const float* at = p + t * stride;
-      row[t] = _mm512_castps128_ps512(_mm_loadu_ps(at));
-      row[t] = _mm512_insertf32x4(row[t], _mm_loadu_ps(at + 4 * stride), 1);
-      row[t] = _mm512_insertf32x4(row[t], _mm_loadu_ps(at + 8 * stride), 2);
-      row[t] = _mm512_insertf32x4(row[t], _mm_loadu_ps(at + 12 * stride), 3);
+      const auto part = [&](int i) {
+        return _mm_loadu_ps(reinterpret_cast<const float*>(static_cast<const char*>(p) + (t + i) * stride));
+      };
+      row[t] = _mm512_castps128_ps512(part(0));
+      row[t] = _mm512_insertf32x4(row[t], part(4), 1);
+      row[t] = _mm512_insertf32x4(row[t], part(8), 2);
+      row[t] = _mm512_insertf32x4(row[t], part(12), 3);
     }
     const __m512 low01 = _mm512_unpacklo_ps(row[0], row[1]), high01 = _mm512_unpackhi_ps(row[0], row[1]);
     const __m512 low23 = _mm512_unpacklo_ps(row[2], row[3]), high23 = _mm512_unpackhi_ps(row[2], row[3]);

@@ -59,7 +59,13 @@ struct Sse2 {
   }
 
   static F load_f16(const std::uint16_t* p) noexcept {
-    const __m128i h = _mm_unpacklo_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)), _mm_setzero_si128());
+    return from_f16(_mm_unpacklo_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)), _mm_setzero_si128()));
+  }
+  static void split_f16(I pairs, F& even, F& odd) noexcept {
+    even = from_f16(pairs & I(0xFFFF));
+    odd = from_f16(shift_right32<16>(pairs));
+  }
+  static F from_f16(__m128i h) noexcept {
     const __m128i sign = _mm_slli_epi32(_mm_and_si128(h, _mm_set1_epi32(0x8000)), 16);
     const __m128i magnitude = _mm_and_si128(h, _mm_set1_epi32(0x7FFF));
     const __m128i shifted = _mm_slli_epi32(magnitude, 13);
@@ -111,7 +117,10 @@ struct Sse2 {
   }
 
   static I abs16(I v) noexcept { return _mm_max_epi16(v, _mm_sub_epi16(_mm_setzero_si128(), v)); }
+  static F max_magnitude(F most, F v) noexcept { return xsimd::max(most, xsimd::abs(v)); }
+  static I pair16(I low, I high) noexcept { return (low & I(0xFFFF)) | (high << 16); }
   static I multiply_high16(I a, I b) noexcept { return _mm_mulhi_epu16(a, b); }
+  static I max16(I a, I b) noexcept { return _mm_max_epi16(a, b); }
   static I min16(I a, I b) noexcept { return _mm_min_epi16(a, b); }
   template <int Count>
   static I shift_left16(I v) noexcept {
@@ -182,9 +191,10 @@ struct Sse2 {
     _MM_TRANSPOSE4_PS(a, b, c, d);
     row[0] = a, row[1] = b, row[2] = c, row[3] = d;
   }
-  static void load_transposed(const float* p, std::size_t stride, __m128 (&out)[4]) noexcept {
+  static void load_transposed(const void* p, std::size_t stride, __m128 (&out)[4]) noexcept {
     F row[4];
-    for (std::size_t t = 0; t < 4; ++t) row[t] = F::load_unaligned(p + t * stride);
+    for (std::size_t t = 0; t < 4; ++t)
+      row[t] = F::load_unaligned(reinterpret_cast<const float*>(static_cast<const char*>(p) + t * stride));
     transpose(row);
     for (std::size_t t = 0; t < 4; ++t) out[t] = row[t];
   }
