@@ -22,77 +22,124 @@ constexpr std::int32_t stage_signs(int size, int row) {
 }
 constexpr std::int32_t stage_sum(int size, int row) { return (row & (size - 1)) == 0 ? size : 0; }
 
+// The sums of four codes, one for each row of those transforms.
 template <class S, Format Code, int Size>
-TQ_INLINE inline void granule_columns(typename S::I codes, typename S::F scale, float* columns) noexcept {
+TQ_INLINE inline void granule_sums(typename S::I codes, typename S::I::register_type (&sums)[4]) noexcept {
   constexpr int bias = Code == Format::kTq4 ? S::kNibbleBias : S::kByteBias;
   unroll<4>([&](auto i) TQ_INLINE {
     const typename S::I start = splat<S>(-bias * stage_sum(Size, i)), signs = splat<S>(stage_signs(Size, i));
-    const typename S::I sum = Code == Format::kTq4 ? S::dot(start, codes, signs) : S::dot_wide(start, codes, signs);
-    (S::to_float(sum) * scale).store_unaligned(columns + i * S::kLanes);
+    sums[i] = Code == Format::kTq4 ? S::dot(start, codes, signs) : S::dot_wide(start, codes, signs);
   });
 }
 
-// Calls put(j, codes) with the bytes that S::dot takes of coordinates j .. j + 3, for kLanes tokens from `token` on.
-template <class S, Format Code, class Put>
+template <class S>
+TQ_INLINE inline void store_sums(const typename S::I::register_type (&sums)[4], typename S::F scale,
+                                 float* columns) noexcept {
+  unroll<4>([&](auto i) TQ_INLINE { (S::to_float(sums[i]) * scale).store_unaligned(columns + i * S::kLanes); });
+}
+
+// The codes of a register: bytes that S::dot takes of coordinates low .. low + 3, and high .. high + 3 (tq4 only).
+template <class S>
+struct Granules {
+  std::size_t low, high;
+  typename S::I low_codes, high_codes;
+};
+
+// Calls put(granules) for all codes of kLanes tokens from `token` on.
+template <class S, Format Code, CodeLayout Layout, class Put>
 TQ_INLINE inline void for_granules(const CodeShape& shape, const CodedTile& tile, std::size_t token,
                                    const Put& put) noexcept {
   static constexpr Table16 centroids = signed_centroids(S::kNibbleBias);
   const typename S::I table = S::table(centroids);
   const auto split = [&](std::size_t low, std::size_t high, typename S::I v) TQ_INLINE {
     if constexpr (Code == Format::kTq4) {
-      put(low, S::lookup_low(table, v));
-      put(high, S::lookup_high(table, v));
+      put(Granules<S>{low, high, S::lookup_low(table, v), S::lookup_high(table, v)});
     } else {
-      put(low, S::byte_codes(v));
+      put(Granules<S>{low, low, S::byte_codes(v), v});
     }
   };
-  if (tile.layout == CodeLayout::kKeys) {
+  if constexpr (Layout == CodeLayout::kKeys) {
     constexpr std::size_t width = Code == Format::kTq4 ? 8 : 4;
     const std::uint8_t* in = tile.codes + token * 4;
     for (std::size_t j = 0; j < shape.dim; j += width, in += 4 * kBlockTokens) split(j, j + 4, load_lanes<S>(in));
-    return;
+  } else {
+    for_value_chunks<Code>(shape.dim, [&](ValueChunk chunk) TQ_INLINE {
+      const std::size_t quad_bytes = chunk.lanes * 4;
+      const std::uint8_t* in = tile.codes + chunk.offset + token / 4 * quad_bytes;
+      for (std::size_t i = 0; i < chunk.lanes; i += 4, in += 16)
+        split(chunk.first + i, chunk.first + chunk.lanes + i, S::transpose_bytes(S::load_quads(in, quad_bytes)));
+    });
   }
-  for_value_chunks<Code>(shape.dim, [&](ValueChunk chunk) TQ_INLINE {
-    const std::size_t quad_bytes = chunk.lanes * 4;
-    const std::uint8_t* in = tile.codes + chunk.offset + token / 4 * quad_bytes;
-    for (std::size_t i = 0; i < chunk.lanes; i += 4, in += 16)
-      split(chunk.first + i, chunk.first + chunk.lanes + i, S::transpose_bytes(S::load_quads(in, quad_bytes)));
-  });
 }
 
-// Columns of kLanes floats, one per coordinate, of the tokens from `lane` of the tile on: code value * scale / n, after
-// the transform's stages below `Size`.
-template <class S, Format Code, int Size>
-void code_columns(const CodeShape& shape, const CodedTile& tile, std::size_t lane, float inverse,
-                  float* columns) noexcept {
-  typename S::F scales[kMaxPadded / 32];
+// Scale / n of kLanes tokens for each group; returns a bound of what decoding gives, without the row that is added.
+template <class S>
+float load_scales(const CodeShape& shape, const CodedTile& tile, std::size_t lane, float inverse,
+                  typename S::F* scales) noexcept {
   const typename S::F unit = S::F::load_unaligned(tile.offset_scales + lane) * typename S::F(inverse);
+  typename S::F sum(0.0f);
   for (std::size_t g = 0; g < shape.groups(); ++g) {
     const typename S::I b = S::load_bytes(tile.scales + g * kBlockTokens + tile.first + lane);
     scales[g] = S::where_not_zero(b, scale_of_index<S>(b)) * unit;
+    sum = sum + scales[g];
   }
+  return S::max(sum) * 128.0f * static_cast<float>(shape.group);
+}
+
+// Columns of kLanes floats, one per coordinate: code value * scale, after the transform's stages below `Size`, which is
+// 8 only where a register of codes holds eight neighbours.
+template <class S, Format Code, CodeLayout Layout, int Size>
+void code_columns(const CodeShape& shape, const CodedTile& tile, std::size_t token, const typename S::F* scales,
+                  float* columns) noexcept {
+  constexpr int part = Size < 4 ? Size : 4;
   const unsigned shift = shape.group == 64 ? 6 : 5;
-  for_granules<S, Code>(shape, tile, tile.first + lane, [&](std::size_t j, typename S::I codes) TQ_INLINE {
-    const std::size_t group = (j < shape.dim ? j : shape.dim - 1) >> shift;  // padding may lie beyond the last one
-    granule_columns<S, Code, Size>(codes, scales[group], columns + j * S::kLanes);
+  const auto scale_at = [&](std::size_t j) TQ_INLINE {
+    return scales[(j < shape.dim ? j : shape.dim - 1) >> shift];  // padding may lie beyond the last group
+  };
+  for_granules<S, Code, Layout>(shape, tile, token, [&](const Granules<S>& codes) TQ_INLINE {
+    typename S::I::register_type low[4], high[4];
+    granule_sums<S, Code, part>(codes.low_codes, low);
+    if constexpr (Code == Format::kTq4) granule_sums<S, Code, part>(codes.high_codes, high);
+    if constexpr (Size == 8) {
+      unroll<4>([&](auto i) TQ_INLINE {
+        const typename S::I a = low[i], b = high[i];
+        low[i] = a + b;
+        high[i] = a - b;
+      });
+    }
+    store_sums<S>(low, scale_at(codes.low), columns + codes.low * S::kLanes);
+    if constexpr (Code == Format::kTq4) store_sums<S>(high, scale_at(codes.high), columns + codes.high * S::kLanes);
   });
   for (std::size_t j = round_up(shape.dim, 4); j < round_up(shape.dim, S::kLanes); ++j)
     typename S::F(0.0f).store_unaligned(columns + j * S::kLanes);
 }
 
-template <class S, Format Code>
-void unrotated_columns(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, std::size_t lane,
-                       float* columns) noexcept {
-  constexpr int lanes = S::kLanes;
-  const float inverse = 1.0f / static_cast<float>(rotation.block);
+template <class S, Format Code, CodeLayout Layout>
+void unrotated_columns(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, std::size_t token,
+                       const typename S::F* scales, float* columns) noexcept {
+  constexpr int lanes = S::kLanes, most = Code == Format::kTq4 && Layout == CodeLayout::kKeys ? 8 : 4;
   with_size(rotation.block, [&](auto n) {
-    constexpr int size = decltype(n)::value, first = size < 4 ? size : 4;
-    code_columns<S, Code, first>(shape, tile, lane, inverse, columns);
-    if constexpr (size > 4) {
+    constexpr int size = decltype(n)::value, first = size < most ? size : most;
+    code_columns<S, Code, Layout, first>(shape, tile, token, scales, columns);
+    if constexpr (size > first) {
       for (std::size_t run = 0; run < shape.dim * lanes; run += size * lanes)
-        fwht_rest<S, size * lanes, 4 * lanes>(columns, run, Unscaled{});
+        fwht_rest<S, size * lanes, first * lanes>(columns, run, Unscaled{});
     }
   });
+}
+
+template <class S>
+void unrotated_columns(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, std::size_t token,
+                       const typename S::F* scales, float* columns) noexcept {
+  constexpr CodeLayout keys = CodeLayout::kKeys, values = CodeLayout::kValues;
+  if (shape.format == Format::kTq4) {
+    if (tile.layout == keys)
+      return unrotated_columns<S, Format::kTq4, keys>(shape, rotation, tile, token, scales, columns);
+    return unrotated_columns<S, Format::kTq4, values>(shape, rotation, tile, token, scales, columns);
+  }
+  if (tile.layout == keys)
+    return unrotated_columns<S, Format::kTq8, keys>(shape, rotation, tile, token, scales, columns);
+  unrotated_columns<S, Format::kTq8, values>(shape, rotation, tile, token, scales, columns);
 }
 
 // Undoes the signs of the rotation and adds a row, which may be NULL: for the vector at coordinate j.
@@ -108,7 +155,8 @@ struct Finish {
 
 // Columns of kLanes rows, of which from .. to - 1 go to the rows of `target`. Four rows at a time, from end to end: each
 // cache line of the target is written at once, and rows may be a multiple of 4 KB apart, where few fit the first cache.
-template <class S, class E>
+// Small: no value comes near the largest f16.
+template <class S, class E, bool Small>
 void store_columns(const float* columns, const Rotation& rotation, const float* add, std::size_t from, std::size_t to,
                    RowTarget target) noexcept {
   constexpr std::size_t lanes = S::kLanes;
@@ -123,6 +171,7 @@ void store_columns(const float* columns, const Rotation& rotation, const float* 
       const Finish<S> finish(rotation, add, j);
       unroll<4>([&](auto i) TQ_INLINE {
         if (static_cast<std::size_t>(i) < begin || static_cast<std::size_t>(i) >= end) return;
+        if constexpr (Small) return E::template store_small<S>(finish(row[i]), out(i, j));
         E::template store<S>(finish(row[i]), out(i, j));
       });
     }
@@ -147,23 +196,31 @@ inline void prefetch_rows(RowTarget target, std::size_t rows, std::size_t dim) n
 }
 
 template <class S>
+float largest_of_row(const float* row, std::size_t padded) noexcept {
+  typename S::F most(0.0f);
+  for (std::size_t j = 0; j < padded; j += S::kLanes) most = S::max_magnitude(most, S::F::load_unaligned(row + j));
+  return S::max(most);
+}
+
+template <class S>
 void decode_tile(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, const float* add,
                  RowTarget target, float* columns) noexcept {
   constexpr std::size_t lanes = S::kLanes;
+  typename S::F scales[kMaxPadded / 32];
   prefetch_rows(target, tile.to - tile.from, shape.dim);
+  const float inverse = 1.0f / static_cast<float>(rotation.block);
+  const float added = add != nullptr ? largest_of_row<S>(add, padded_dim(shape.dim)) : 0.0f;
   for (std::size_t lane = tile.from / lanes * lanes; lane < tile.to; lane += lanes) {
-    if (shape.format == Format::kTq4) {
-      unrotated_columns<S, Format::kTq4>(shape, rotation, tile, lane, columns);
-    } else {
-      unrotated_columns<S, Format::kTq8>(shape, rotation, tile, lane, columns);
-    }
-    const std::size_t from = tile.from > lane ? tile.from - lane : 0,
-                      to = tile.to - lane < lanes ? tile.to - lane : lanes;
+    const bool small = load_scales<S>(shape, tile, lane, inverse, scales) + added < 60000.0f;
+    unrotated_columns<S>(shape, rotation, tile, tile.first + lane, scales, columns);
+    const std::size_t from = tile.from > lane ? tile.from - lane : 0, left = tile.to - lane;
+    const std::size_t to = left < lanes ? left : lanes;
     with_element(target.element, [&](auto e) {
       using E = decltype(e);
       const RowTarget rows{elements_at<E>(target.data, (lane + from - tile.from) * target.stride), target.element,
                            target.stride};
-      store_columns<S, E>(columns, rotation, add, from, to, rows);
+      if (small) return store_columns<S, E, true>(columns, rotation, add, from, to, rows);
+      store_columns<S, E, false>(columns, rotation, add, from, to, rows);
     });
   }
 }

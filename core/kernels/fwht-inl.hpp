@@ -90,11 +90,19 @@ TQ_INLINE inline void fwht_first(float* x, std::size_t at, const Source& source,
   });
 }
 
+// How many vectors a pass over memory takes at a time, if so many are left: passes are about equally long.
+constexpr int pass_length(int left, int most) {
+  if (left <= most) return left;
+  int length = 1;
+  while (length * length < left && length < most) length *= 2;
+  return length;
+}
+
 // Stages of strides `Stride`, 2 * Stride, .. N / 2 over the run at x + `run`, up to half of the registers at a time.
 template <class S, int N, int Stride, class Finish>
 void fwht_rest(float* x, std::size_t run, Finish finish) noexcept {
   if constexpr (Stride < N) {
-    constexpr int most = S::kRegisters / 2, count = N / Stride < most ? N / Stride : most;
+    constexpr int count = pass_length(N / Stride, S::kRegisters / 2);
     constexpr bool last = Stride * count == N;
     for (std::size_t base = run; base < run + N; base += count * Stride) {
       for (std::size_t j = base; j < base + Stride; j += S::kLanes) {

@@ -20,6 +20,10 @@ struct Elements<Element::kF32> {
   static void store(typename S::F v, float* p) noexcept {
     v.store_unaligned(p);
   }
+  template <class S>
+  static void store_small(typename S::F v, float* p) noexcept {
+    v.store_unaligned(p);
+  }
   static float to_float(float v) noexcept { return v; }
   static float from_float(float v) noexcept { return v; }
 };
@@ -37,6 +41,10 @@ struct Elements<Element::kF16> {
   template <class S>
   static void store(typename S::F v, std::uint16_t* p) noexcept {
     S::store_f16(S::limit(v, typename S::F(kLargestF16)), p);
+  }
+  template <class S>  // of values that f16 holds
+  static void store_small(typename S::F v, std::uint16_t* p) noexcept {
+    S::store_f16(v, p);
   }
   template <class S>
   static void split(typename S::I pairs, typename S::F& even, typename S::F& odd) noexcept {
@@ -57,6 +65,10 @@ struct Elements<Element::kBf16> {
   }
   template <class S>
   static void store(typename S::F v, std::uint16_t* p) noexcept {
+    S::store_bf16(v, p);
+  }
+  template <class S>
+  static void store_small(typename S::F v, std::uint16_t* p) noexcept {
     S::store_bf16(v, p);
   }
   template <class S>
