@@ -60,12 +60,50 @@ Element LayerTokens::element_for(const Layer& layer, Element source) const {
   return source == Element::kF32 ? Element::kF16 : source;
 }
 
+namespace {
+
+// Checks the tokens of an append shortly before they are used, so that a long one is read from memory only once. Until
+// the append is complete, nothing that can be seen has changed but the number of tokens in the last page.
+class TokenCheck {
+ public:
+  TokenCheck(const Layer& layer, const TokenSource& source, Element element, const PageRef* last)
+      : layer_(layer),
+        source_(source),
+        element_(element),
+        last_(last),
+        tokens_(last != nullptr ? (*last)->tokens : 0) {}
+
+  // Makes sure that the tokens before `end` are valid.
+  void up_to(std::size_t end) {
+    end = std::min(end, source_.count);
+    if (end <= checked_) return;
+    try {
+      check_tokens(layer_, source_.part(checked_, end - checked_), element_);
+    } catch (...) {
+      if (last_ != nullptr) last_->set_tokens(tokens_);
+      check_tokens(layer_, source_, element_);  // reports the first mistake of the whole call
+      throw;
+    }
+    checked_ = end;
+  }
+
+ private:
+  const Layer& layer_;
+  const TokenSource& source_;
+  Element element_;
+  const PageRef* last_;
+  std::size_t tokens_, checked_ = 0;
+};
+
+}  // namespace
+
 // What an append needs, allocated before anything changes.
 struct LayerTokens::Plan {
   Plan(LayerTokens& tokens, Account& account, const Layer& layer, std::size_t length)
       : sinks(tokens.sinks_),
         coded(AccountAllocator<PageRef>(account)),
         fresh(AccountAllocator<PageRef>(account)),
+        grown(AccountAllocator<PageRef>(account)),
         recent(tokens.recent_),
         scratch(account.allocator(), layer.largest_dim()) {
     const LayerOptions& options = layer.options();
@@ -93,7 +131,7 @@ struct LayerTokens::Plan {
     for (std::size_t i = 0; i < to_code; ++i) coded.push_back(PageRef::coded(account, layer));
     recent.reserve(recent.size() + new_blocks - old_blocks);
     const std::size_t room = tokens.coded_.size() + to_code;  // doubled, so that tables are not copied at every block
-    if (room > tokens.coded_.capacity()) tokens.coded_.reserve(std::max(room, 2 * tokens.coded_.capacity()));
+    if (room > tokens.coded_.capacity()) grown.reserve(std::max(room, 2 * tokens.coded_.capacity()));
   }
 
   // Besides the sequence and this plan.
@@ -102,6 +140,7 @@ struct LayerTokens::Plan {
   PageRef sinks;
   Table<PageRef> coded;  // empty pages for the blocks that become complete
   Table<PageRef> fresh;  // empty exact pages; used again within the call once their block is coded
+  Table<PageRef> grown;  // empty, with room for all coded pages if the sequence's own table has not enough
   Table<PageRef> recent;
   CoderScratch scratch;
   std::size_t first_new_block = 0;
@@ -110,21 +149,25 @@ struct LayerTokens::Plan {
 void LayerTokens::append(Account& account, const Layer& layer, const TokenSource& source) {
   const std::size_t sinks = layer.options().sink_tokens, length = length_ + source.count;
   const Element element = element_for(layer, source.element);
+  TokenCheck check(layer, source, element, recent_.empty() ? nullptr : &recent_.back());
+  check.up_to(kBlockTokens);
   Plan plan(*this, account, layer, length);
 
   // Whole blocks that need no 16-bit copy, neither to be rounded nor to be kept.
   const bool straight = layer.options().recent_blocks == 0 && source.element == element;
 
-  // From here on nothing fails. Rows are written behind the tokens that others may see.
+  // From here on nothing but the check fails. Rows are written behind the tokens that others may see.
   std::size_t done = 0, next_coded = 0, front = 0;  // front: how many of plan.recent have been coded
   const auto position = [&] { return length_ + done; };
   if (position() < sinks) {
     const std::size_t count = std::min(sinks - position(), source.count);
+    check.up_to(count);
     write_rows(layer, source, 0, count, plan.sinks.data(), sinks, position(), element);
     done = count;
   }
   while (done < source.count) {
     const std::size_t block = (position() - sinks) / kBlockTokens, row = (position() - sinks) % kBlockTokens;
+    check.up_to(done + kBlockTokens - row);
     if (straight && row == 0 && source.count - done >= kBlockTokens) {
       const PageRef& code = plan.coded[next_coded++];
       layer.encode_page(source, done, code.data(), plan.scratch);
@@ -155,6 +198,10 @@ void LayerTokens::append(Account& account, const Layer& layer, const TokenSource
   }
   if (plan.sinks) plan.sinks.set_tokens(std::min(length, sinks));
   plan.recent.erase(plan.recent.begin(), plan.recent.begin() + static_cast<std::ptrdiff_t>(front));
+  if (plan.grown.capacity() != 0) {
+    for (PageRef& page : coded_) plan.grown.push_back(std::move(page));
+    coded_.swap(plan.grown);
+  }
   for (PageRef& page : plan.coded) coded_.push_back(std::move(page));
   sinks_ = std::move(plan.sinks);
   recent_.swap(plan.recent);

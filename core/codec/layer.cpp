@@ -74,8 +74,13 @@ std::size_t Layer::token_bytes() const {
   return std::size_t{2} * options_.kv_heads * (options_.keys.dim + options_.values.dim);
 }
 
-void Layer::encode_head(RowSource keys, RowSource values, std::uint8_t* page, std::size_t head,
+void Layer::encode_head(const TokenSource& source, std::size_t first, std::uint8_t* page, std::size_t head,
                         CoderScratch& scratch) const {
+  const RowSource keys = source.key_rows(first, head), values = source.value_rows(first, head);
+  const std::size_t later = first + kBlockTokens;  // the block that is probably encoded next
+  const bool more = later + kBlockTokens <= source.count;
+  const void* next_keys = more ? source.key_rows(later, head).data : nullptr;
+  const void* next_values = more ? source.value_rows(later, head).data : nullptr;
   const HeadBlock<std::uint8_t> out = this->head(page, head);
   HeadHeader header{0, 0, 0, 0.0f};
   if (keys_coded()) {
@@ -84,13 +89,14 @@ void Layer::encode_head(RowSource keys, RowSource values, std::uint8_t* page, st
       header.mean_scale = encode_mean(keys_, keys, reinterpret_cast<std::int8_t*>(out.mean), scratch);
       mean = scratch.mean.data();
     }
-    header.key_offset = keys_.encode(keys, kBlockTokens, mean, CodeLayout::kKeys, out.keys, out.key_scales, scratch);
+    header.key_offset =
+        keys_.encode(keys, kBlockTokens, next_keys, mean, CodeLayout::kKeys, out.keys, out.key_scales, scratch);
   } else {
     copy_rows(keys, options_.keys.dim, out.keys, options_.keys.format);
   }
   if (values_coded()) {
-    header.value_offset =
-        values_.encode(values, kBlockTokens, nullptr, CodeLayout::kValues, out.values, out.value_scales, scratch);
+    header.value_offset = values_.encode(values, kBlockTokens, next_values, nullptr, CodeLayout::kValues, out.values,
+                                         out.value_scales, scratch);
   } else {
     copy_rows(values, options_.values.dim, out.values, options_.values.format);
   }
@@ -99,8 +105,7 @@ void Layer::encode_head(RowSource keys, RowSource values, std::uint8_t* page, st
 
 void Layer::encode_page(const TokenSource& source, std::size_t first, std::uint8_t* page, CoderScratch& scratch) const {
   std::memset(page, 0, layout_.header_bytes);
-  for (std::size_t head = 0; head < options_.kv_heads; ++head)
-    encode_head(source.key_rows(first, head), source.value_rows(first, head), page, head, scratch);
+  for (std::size_t head = 0; head < options_.kv_heads; ++head) encode_head(source, first, page, head, scratch);
 }
 
 TokenSource Layer::exact_tokens(const std::uint8_t* page, Element element) const {

@@ -103,7 +103,8 @@ class Layer {
                    RowTarget values, CoderScratch& scratch) const;
 
  private:
-  void encode_head(RowSource keys, RowSource values, std::uint8_t* page, std::size_t head, CoderScratch& scratch) const;
+  void encode_head(const TokenSource& source, std::size_t first, std::uint8_t* page, std::size_t head,
+                   CoderScratch& scratch) const;
 
   LayerOptions options_;
   SideCoder keys_, values_;

@@ -81,8 +81,9 @@ void VectorCodec::encode_blocks(RowSource source, std::size_t count, std::uint8_
     std::uint8_t* block = codes + first / kBlockTokens * block_bytes();
     std::uint8_t* scales = block + 64;
     std::memset(block, 0, 64);
-    const std::int8_t offset = coder_.encode(row_from(source, first), std::min(count - first, kBlockTokens), nullptr,
-                                             CodeLayout::kKeys, scales + coder_.scale_bytes(), scales, scratch);
+    const std::int8_t offset =
+        coder_.encode(row_from(source, first), std::min(count - first, kBlockTokens), nullptr, nullptr,
+                      CodeLayout::kKeys, scales + coder_.scale_bytes(), scales, scratch);
     std::memcpy(block, &offset, 1);
   }
 }

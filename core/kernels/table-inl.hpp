@@ -4,6 +4,7 @@
 #include "decode-inl.hpp"
 #include "exact-inl.hpp"
 #include "run-inl.hpp"
+#include "scales-inl.hpp"
 
 namespace tq {
 namespace {
