@@ -170,7 +170,7 @@ void LayerTokens::append(Account& account, const Layer& layer, const TokenSource
     check.up_to(done + kBlockTokens - row);
     if (straight && row == 0 && source.count - done >= kBlockTokens) {
       const PageRef& code = plan.coded[next_coded++];
-      layer.encode_page(source, done, code.data(), plan.scratch);
+      layer.encode_page(source, done, source, done + kBlockTokens, code.data(), plan.scratch);
       code.set_tokens(kBlockTokens);
       done += kBlockTokens;
       continue;
@@ -189,7 +189,7 @@ void LayerTokens::append(Account& account, const Layer& layer, const TokenSource
 
     PageRef oldest = std::move(plan.recent[front++]);
     const PageRef& code = plan.coded[next_coded++];
-    layer.encode_page(layer.exact_tokens(oldest.data(), element), 0, code.data(), plan.scratch);
+    layer.encode_page(layer.exact_tokens(oldest.data(), element), 0, source, done, code.data(), plan.scratch);
     code.set_tokens(kBlockTokens);
     if (coded_.size() + next_coded - 1 >= plan.first_new_block) {
       oldest.set_tokens(0);

@@ -74,13 +74,12 @@ std::size_t Layer::token_bytes() const {
   return std::size_t{2} * options_.kv_heads * (options_.keys.dim + options_.values.dim);
 }
 
-void Layer::encode_head(const TokenSource& source, std::size_t first, std::uint8_t* page, std::size_t head,
-                        CoderScratch& scratch) const {
+void Layer::encode_head(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
+                        std::uint8_t* page, std::size_t head, CoderScratch& scratch) const {
   const RowSource keys = source.key_rows(first, head), values = source.value_rows(first, head);
-  const std::size_t later = first + kBlockTokens;  // the block that is probably encoded next
-  const bool more = later + kBlockTokens <= source.count;
-  const void* next_keys = more ? source.key_rows(later, head).data : nullptr;
-  const void* next_values = more ? source.value_rows(later, head).data : nullptr;
+  const bool more = next_first + kBlockTokens <= next.count;
+  const RowSource next_keys = more ? next.key_rows(next_first, head) : kNoRows;
+  const RowSource next_values = more ? next.value_rows(next_first, head) : kNoRows;
   const HeadBlock<std::uint8_t> out = this->head(page, head);
   HeadHeader header{0, 0, 0, 0.0f};
   if (keys_coded()) {
@@ -103,9 +102,11 @@ void Layer::encode_head(const TokenSource& source, std::size_t first, std::uint8
   if (layout_.header_bytes != 0) std::memcpy(out.header, &header, sizeof header);
 }
 
-void Layer::encode_page(const TokenSource& source, std::size_t first, std::uint8_t* page, CoderScratch& scratch) const {
+void Layer::encode_page(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
+                        std::uint8_t* page, CoderScratch& scratch) const {
   std::memset(page, 0, layout_.header_bytes);
-  for (std::size_t head = 0; head < options_.kv_heads; ++head) encode_head(source, first, page, head, scratch);
+  for (std::size_t head = 0; head < options_.kv_heads; ++head)
+    encode_head(source, first, next, next_first, page, head, scratch);
 }
 
 TokenSource Layer::exact_tokens(const std::uint8_t* page, Element element) const {
@@ -138,7 +139,7 @@ void Layer::decode_head(const std::uint8_t* page, std::size_t head, std::size_t 
     std::fill_n(offset_scales, kTile, offset_scale(offset));
     for_tiles(first, count, [&](std::size_t tile, TileRange range) {
       coder.decode_tile({stored, layout, scales, offset_scales, tile, range.from - tile, range.to - tile}, add,
-                        row_from(target, range.from - first), scratch);
+                        row_from(target, range.from - first), scratch.rows.data());
     });
   };
   const float* mean = nullptr;

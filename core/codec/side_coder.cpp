@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "input_check.hpp"
+
 namespace tq {
 namespace {
 
@@ -40,7 +42,7 @@ std::size_t SideCoder::code_bytes(CodeLayout layout) const {
   return (shape_.dim / width * 16 + lanes) * kBlockTokens;
 }
 
-void SideCoder::encode_tile(RowSource source, std::size_t count, const void* next, const float* subtract,
+void SideCoder::encode_tile(RowSource source, std::size_t count, RowSource next, const float* subtract,
                             std::size_t tile, CoderScratch& scratch) const {
   kernels().encode_tile(shape_, plan_.view(), source, count, next, subtract, scratch.rows.data(),
                         scratch.granules.data() + tile * kTile * padded() / 4,
@@ -63,18 +65,15 @@ std::uint8_t SideCoder::scale_byte(std::int32_t index, std::int32_t offset, std:
   return 0;
 }
 
-std::int8_t SideCoder::encode(RowSource source, std::size_t count, const void* next, const float* subtract,
+std::int8_t SideCoder::encode(RowSource source, std::size_t count, RowSource next, const float* subtract,
                               CodeLayout layout, std::uint8_t* codes, std::uint8_t* scales,
                               CoderScratch& scratch) const {
-  const auto at = [&](const void* rows, std::size_t row) {
-    return static_cast<const char*>(rows) + row * source.stride * element_bytes(source.element);
-  };
   const std::size_t groups = shape_.groups();
   for (std::size_t tile = 0; tile < kBlockTokens / kTile; ++tile) {
     const std::size_t first = tile * kTile;
-    encode_tile({at(source.data, first), source.element, source.stride},
-                count > first ? std::min(count - first, kTile) : 0, next != nullptr ? at(next, first) : nullptr,
-                subtract, tile, scratch);
+    const RowSource later = next.data != nullptr ? row_from(next, first) : next;
+    encode_tile(row_from(source, first), count > first ? std::min(count - first, kTile) : 0, later, subtract, tile,
+                scratch);
   }
   const std::int32_t* indices = scratch.indices.data();
   const std::int32_t offset = offset_for(kernels().largest_index(indices, groups * kBlockTokens));
@@ -92,7 +91,7 @@ std::int8_t SideCoder::encode(RowSource source, std::size_t count, const void* n
 
 void SideCoder::encode_rows(RowSource source, std::size_t count, std::int8_t* offsets, std::uint8_t* scales,
                             CoderScratch& scratch) const {
-  encode_tile(source, count, nullptr, nullptr, 0, scratch);
+  encode_tile(source, count, kNoRows, nullptr, 0, scratch);
   const std::size_t groups = shape_.groups();
   for (std::size_t token = 0; token < kTile; ++token) {
     std::int32_t largest = kZeroIndex;
@@ -106,8 +105,8 @@ void SideCoder::encode_rows(RowSource source, std::size_t count, std::int8_t* of
   }
 }
 
-void SideCoder::decode_tile(const CodedTile& tile, const float* add, RowTarget target, CoderScratch& scratch) const {
-  kernels().decode_tile(shape_, plan_.view(), tile, add, target, scratch.rows.data());
+void SideCoder::decode_tile(const CodedTile& tile, const float* add, RowTarget target, float* columns) const {
+  kernels().decode_tile(shape_, plan_.view(), tile, add, target, columns);
 }
 
 float encode_mean(const SideCoder& coder, RowSource source, std::int8_t* codes, CoderScratch& scratch) {

@@ -34,12 +34,13 @@ class SideCoder {
   std::size_t key_cells() const;                    // dwords of codes per token in the keys layout
 
   // Encodes `count` <= 64 rows; missing ones become zero codes. Returns the block's offset. `next`: rows that will be
-  // read later, with the same stride; only a hint, may be NULL.
-  std::int8_t encode(RowSource source, std::size_t count, const void* next, const float* subtract, CodeLayout layout,
+  // read later; only a hint.
+  std::int8_t encode(RowSource source, std::size_t count, RowSource next, const float* subtract, CodeLayout layout,
                      std::uint8_t* codes, std::uint8_t* scales, CoderScratch& scratch) const;
 
   // Decodes the tokens of `tile` into rows of `target`. `add` (unrotated, padded) is added to each; NULL adds nothing.
-  void decode_tile(const CodedTile& tile, const float* add, RowTarget target, CoderScratch& scratch) const;
+  // `columns`: scratch memory of kTile rows.
+  void decode_tile(const CodedTile& tile, const float* add, RowTarget target, float* columns) const;
 
   // Codes of up to kTile rows, left in the first tile of scratch.granules, with each row's own offset and its scale
   // bytes, [token][group].
@@ -47,7 +48,7 @@ class SideCoder {
                    CoderScratch& scratch) const;
 
  private:
-  void encode_tile(RowSource source, std::size_t count, const void* next, const float* subtract, std::size_t tile,
+  void encode_tile(RowSource source, std::size_t count, RowSource next, const float* subtract, std::size_t tile,
                    CoderScratch& scratch) const;
   void clear_codes(std::size_t tile, std::size_t group, std::size_t token, CoderScratch& scratch) const;
   std::uint8_t scale_byte(std::int32_t index, std::int32_t offset, std::size_t tile, std::size_t group,

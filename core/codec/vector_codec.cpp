@@ -82,7 +82,7 @@ void VectorCodec::encode_blocks(RowSource source, std::size_t count, std::uint8_
     std::uint8_t* scales = block + 64;
     std::memset(block, 0, 64);
     const std::int8_t offset =
-        coder_.encode(row_from(source, first), std::min(count - first, kBlockTokens), nullptr, nullptr,
+        coder_.encode(row_from(source, first), std::min(count - first, kBlockTokens), kNoRows, nullptr,
                       CodeLayout::kKeys, scales + coder_.scale_bytes(), scales, scratch);
     std::memcpy(block, &offset, 1);
   }
@@ -116,7 +116,7 @@ void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size
     return kernels().convert_rows(row_from(RowSource{codes, element, options_.dim}, first), count, options_.dim,
                                   target);
   }
-  CoderScratch scratch(allocator_, options_.dim);
+  Buffer<float> columns(allocator_, kTile * coder_.padded());
   Block block(allocator_, *this, options_.layout == VectorLayout::kRecords);
   const std::size_t end = first + count;
   for (std::size_t base = first / kBlockTokens * kBlockTokens; base < end; base += kBlockTokens) {
@@ -128,7 +128,7 @@ void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size
       for (std::size_t i = 0; i < kTile; ++i) offset_scales[i] = offset_scale(block.offsets[tile + i]);
       coder_.decode_tile(
           {block.codes, CodeLayout::kKeys, block.scales, offset_scales, tile, from - base - tile, to - base - tile},
-          nullptr, row_from(target, from - first), scratch);
+          nullptr, row_from(target, from - first), columns.data());
     }
   }
 }

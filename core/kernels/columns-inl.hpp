@@ -45,23 +45,21 @@ struct HalfColumns {
   }
 };
 
-// Rows that will be read later, as far apart as those that are read now; NULL: none.
-struct NextRows {
-  const char* data;
-  std::size_t stride, bytes;  // stride: in bytes
-  void prefetch(std::size_t row) const noexcept {
-    if (data == nullptr) return;
-    for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(data + row * stride + i, 0, 2);
-  }
-};
+// Fetches a row that will be read later.
+inline void prefetch_row(RowSource source, std::size_t row, std::size_t dim) noexcept {
+  if (source.data == nullptr) return;
+  const std::size_t bytes = element_bytes(source.element);
+  const char* data = static_cast<const char*>(source.data) + row * source.stride * bytes;
+  for (std::size_t i = 0; i < dim * bytes; i += 64) __builtin_prefetch(data + i, 0, 2);
+}
 
 // Signs and the stages below `Size` = 1, 2, 4 or 8. Asks for one of the next rows now and then.
 template <class S, int Size, class Source>
-void first_columns(const Source& source, const Rotation& rotation, NextRows next, float* columns) noexcept {
+void first_columns(const Source& source, const Rotation& rotation, RowSource next, float* columns) noexcept {
   constexpr int count = Size < 8 ? 4 : 8;
   std::size_t row = 0;
   for (std::size_t j = 0; j < rotation.dim; j += count) {
-    if (row < S::kLanes) next.prefetch(row++);
+    if (row < S::kLanes) prefetch_row(next, row++, rotation.dim);
     typename S::F::register_type v[count];
     source.load(j, v);
     unroll<count>([&](auto i) TQ_INLINE {
@@ -98,33 +96,32 @@ void rest_of_columns(std::size_t dim, Finish finish, float* columns) noexcept {
 
 // The stages below 8 of up to kLanes rows; missing ones are zero. Rows that are whole registers of them need no copy.
 template <class S>
-void start_columns(RowSource source, std::size_t count, const void* next, const Rotation& rotation, float* scratch,
+void start_columns(RowSource source, std::size_t count, RowSource next, const Rotation& rotation, float* scratch,
                    float* columns) noexcept {
   const auto* rows = static_cast<const char*>(source.data);
   const std::size_t stride = source.stride * element_bytes(source.element);
-  const NextRows later{static_cast<const char*>(next), stride, rotation.dim * element_bytes(source.element)};
   const bool whole = count == S::kLanes && rotation.dim % 8 == 0;
   if (whole && rotation.block >= 8 && source.element == Element::kF16)
-    return first_columns<S, 8>(HalfColumns<S, Elements<Element::kF16>>{rows, stride}, rotation, later, columns);
+    return first_columns<S, 8>(HalfColumns<S, Elements<Element::kF16>>{rows, stride}, rotation, next, columns);
   if (whole && rotation.block >= 8 && source.element == Element::kBf16)
-    return first_columns<S, 8>(HalfColumns<S, Elements<Element::kBf16>>{rows, stride}, rotation, later, columns);
+    return first_columns<S, 8>(HalfColumns<S, Elements<Element::kBf16>>{rows, stride}, rotation, next, columns);
   FloatColumns<S> floats{rows, stride};
   if (!whole || source.element != Element::kF32) {
     float_rows<S>(source, count, rotation.dim, scratch);
     floats = {reinterpret_cast<const char*>(scratch), padded_dim(rotation.dim) * sizeof(float)};
   }
   switch (rotation.block) {
-    case 1: return first_columns<S, 1>(floats, rotation, later, columns);
-    case 2: return first_columns<S, 2>(floats, rotation, later, columns);
-    case 4: return first_columns<S, 4>(floats, rotation, later, columns);
-    default: return first_columns<S, 8>(floats, rotation, later, columns);
+    case 1: return first_columns<S, 1>(floats, rotation, next, columns);
+    case 2: return first_columns<S, 2>(floats, rotation, next, columns);
+    case 4: return first_columns<S, 4>(floats, rotation, next, columns);
+    default: return first_columns<S, 8>(floats, rotation, next, columns);
   }
 }
 
 // columns = R(rows) - subtract (NULL: nothing), of `count` rows and zero rows up to kLanes, zero padded to a multiple of
 // four. `scratch`: kLanes * padded floats.
 template <class S>
-void rotated_columns(RowSource source, std::size_t count, const void* next, const Rotation& rotation,
+void rotated_columns(RowSource source, std::size_t count, RowSource next, const Rotation& rotation,
                      const float* subtract, float* scratch, float* columns) noexcept {
   start_columns<S>(source, count, next, rotation, scratch, columns);
   with_size(rotation.block, [&](auto n) {

@@ -278,19 +278,16 @@ void encode_columns(const CodeShape& shape, const float* columns, std::size_t la
 }
 
 template <class S>
-void encode_tile(const CodeShape& shape, const Rotation& rotation, RowSource source, std::size_t count,
-                 const void* next, const float* subtract, float* scratch, std::uint32_t* granules,
-                 std::int32_t* indices) noexcept {
+void encode_tile(const CodeShape& shape, const Rotation& rotation, RowSource source, std::size_t count, RowSource next,
+                 const float* subtract, float* scratch, std::uint32_t* granules, std::int32_t* indices) noexcept {
   const std::size_t padded = padded_dim(shape.dim);
   const std::uint32_t zero = shape.format == Format::kTq4 ? 0 : 0x80808080u;
   for (std::size_t g = (shape.dim + 3) / 4 * kTile; g < padded / 4 * kTile; ++g) granules[g] = zero;
   float* columns = scratch + S::kLanes * padded;
   for (std::size_t lane = 0; lane < kTile; lane += S::kLanes) {
     const std::size_t left = count > lane ? count - lane : 0;
-    const std::size_t offset = lane * source.stride * element_bytes(source.element);
-    const RowSource rows{static_cast<const char*>(source.data) + offset, source.element, source.stride};
-    const void* later = next != nullptr ? static_cast<const char*>(next) + offset : nullptr;
-    rotated_columns<S>(rows, left < S::kLanes ? left : S::kLanes, later, rotation, subtract, scratch, columns);
+    rotated_columns<S>(rows_from(source, lane), left < S::kLanes ? left : S::kLanes, rows_from(next, lane), rotation,
+                       subtract, scratch, columns);
     encode_columns<S>(shape, columns, lane, granules, indices);
   }
 }

@@ -61,6 +61,7 @@ struct RowSource {
   Element element;
   std::size_t stride;
 };
+inline constexpr RowSource kNoRows{nullptr, Element::kF16, 0};
 struct RowTarget {
   void* data;
   Element element;
@@ -149,10 +150,10 @@ struct KernelTable {
   void (*unrotate_rows)(float* rows, std::size_t count, const Rotation& rotation, const float* add);
 
   // Codes of R(source rows) - subtract (padded; NULL: nothing), of `count` rows and zero rows up to kTile, as granules
-  // [coordinate / 4][token][4 bytes, one code each], and scale indices [group][token]. `next`: rows with the same
-  // stride that will be read later, fetched meanwhile (NULL: none). `scratch`: 2 * kTile * padded.
+  // [coordinate / 4][token][4 bytes, one code each], and scale indices [group][token]. `next`: rows that
+  // will be read later, fetched meanwhile (data NULL: none). `scratch`: 2 * kTile * padded.
   void (*encode_tile)(const CodeShape& shape, const Rotation& rotation, RowSource source, std::size_t count,
-                      const void* next, const float* subtract, float* scratch, std::uint32_t* granules,
+                      RowSource next, const float* subtract, float* scratch, std::uint32_t* granules,
                       std::int32_t* indices);
   std::int32_t (*largest_index)(const std::int32_t* indices, std::size_t count);  // count: a multiple of kTile
   // The scale bytes of kTile groups of a block with this offset. True if groups other than zero ones got the byte 0.

@@ -123,6 +123,13 @@ std::int32_t bits_of_limit(float limit) noexcept {
   return static_cast<std::int32_t>(nearest) - (E::to_float(nearest) > limit ? 1 : 0);
 }
 
+// The rows from `row` on; no rows stay none.
+inline RowSource rows_from(RowSource source, std::size_t row) noexcept {
+  const std::size_t offset = row * source.stride * element_bytes(source.element);
+  if (source.data != nullptr) source.data = static_cast<const char*>(source.data) + offset;
+  return source;
+}
+
 template <class S>
 std::size_t find_invalid(const void* data, Element element, std::size_t count, float limit) noexcept {
   return with_element(element, [&](auto e) {
