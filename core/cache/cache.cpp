@@ -45,7 +45,6 @@ void Cache::append(std::uint64_t id, std::size_t layer, const TokenSource& sourc
   LayerTokens& tokens = sequence.layer(layer);
   if (source.count > SIZE_MAX / 2 - tokens.length())
     invalid("count: %zu more tokens after %zu are more than a sequence can hold", source.count, tokens.length());
-  check_tokens(this->layer(layer), source, tokens.element_for(this->layer(layer), source.element));
   if (source.count == 0) return;
   tokens.append(account_, this->layer(layer), source);
   const LayerOptions& options = this->layer(layer).options();

@@ -7,26 +7,36 @@
 namespace tq {
 namespace {
 
-void copy_row(RowSource source, std::size_t dim, void* target, Element element, float* scratch) {
-  if (source.element == element && element != Element::kF32) {
-    std::memcpy(target, source.data, dim * element_bytes(element));
-    return;
-  }
-  convert_row(source, 0, dim, {target, element, dim}, scratch);
+void copy_rows(RowSource source, std::size_t count, std::size_t dim, std::uint8_t* target, Element element) {
+  if (source.element != element) return kernels().convert_rows(source, count, dim, {target, element, dim});
+  const std::size_t bytes = dim * element_bytes(element);
+  for (std::size_t t = 0; t < count; ++t) std::memcpy(target + t * bytes, row_from(source, t).data, bytes);
 }
 
 // Tokens first .. first + count - 1 of the source into rows `row` .. of an exact page.
 void write_rows(const Layer& layer, const TokenSource& source, std::size_t first, std::size_t count, std::uint8_t* page,
                 std::size_t capacity, std::size_t row, Element element) {
-  alignas(kAlignment) float scratch[kMaxPadded];
   const std::size_t key_dim = layer.options().keys.dim, value_dim = layer.options().values.dim;
   for (std::size_t head = 0; head < layer.options().kv_heads; ++head) {
-    std::uint8_t* keys = layer.exact_keys(page, capacity, head);
-    std::uint8_t* values = layer.exact_values(page, capacity, head);
-    for (std::size_t t = 0; t < count; ++t) {
-      copy_row(source.key_rows(first + t, head), key_dim, keys + (row + t) * key_dim * 2, element, scratch);
-      copy_row(source.value_rows(first + t, head), value_dim, values + (row + t) * value_dim * 2, element, scratch);
-    }
+    std::uint8_t* keys = layer.exact_keys(page, capacity, head) + row * key_dim * 2;
+    std::uint8_t* values = layer.exact_values(page, capacity, head) + row * value_dim * 2;
+    copy_rows(source.key_rows(first, head), count, key_dim, keys, element);
+    copy_rows(source.value_rows(first, head), count, value_dim, values, element);
+  }
+}
+
+// All heads of 16 tokens before the next 16: the caller's rows of one token lie side by side, and a few pages at a time
+// are written from end to end.
+void read_coded(const Layer& layer, const Segment& segment, const TokenTarget& target, std::size_t at,
+                CoderScratch& scratch) {
+  const RowTarget none{nullptr, target.element, 0};
+  for (std::size_t done = 0, count; done < segment.count; done += count) {
+    const std::size_t row = segment.row + done;
+    count = std::min(kTile - row % kTile, segment.count - done);
+    for (std::size_t head = 0; head < layer.options().kv_heads; ++head)
+      layer.decode_head(segment.page, head, row, count, target.key_rows(at + done, head), none, scratch);
+    for (std::size_t head = 0; head < layer.options().kv_heads; ++head)
+      layer.decode_head(segment.page, head, row, count, none, target.value_rows(at + done, head), scratch);
   }
 }
 
@@ -50,12 +60,50 @@ Element LayerTokens::element_for(const Layer& layer, Element source) const {
   return source == Element::kF32 ? Element::kF16 : source;
 }
 
+namespace {
+
+// Checks the tokens of an append shortly before they are used, so that a long one is read from memory only once. Until
+// the append is complete, nothing that can be seen has changed but the number of tokens in the last page.
+class TokenCheck {
+ public:
+  TokenCheck(const Layer& layer, const TokenSource& source, Element element, const PageRef* last)
+      : layer_(layer),
+        source_(source),
+        element_(element),
+        last_(last),
+        tokens_(last != nullptr ? (*last)->tokens : 0) {}
+
+  // Makes sure that the tokens before `end` are valid.
+  void up_to(std::size_t end) {
+    end = std::min(end, source_.count);
+    if (end <= checked_) return;
+    try {
+      check_tokens(layer_, source_.part(checked_, end - checked_), element_);
+    } catch (...) {
+      if (last_ != nullptr) last_->set_tokens(tokens_);
+      check_tokens(layer_, source_, element_);  // reports the first mistake of the whole call
+      throw;
+    }
+    checked_ = end;
+  }
+
+ private:
+  const Layer& layer_;
+  const TokenSource& source_;
+  Element element_;
+  const PageRef* last_;
+  std::size_t tokens_, checked_ = 0;
+};
+
+}  // namespace
+
 // What an append needs, allocated before anything changes.
 struct LayerTokens::Plan {
   Plan(LayerTokens& tokens, Account& account, const Layer& layer, std::size_t length)
       : sinks(tokens.sinks_),
         coded(AccountAllocator<PageRef>(account)),
         fresh(AccountAllocator<PageRef>(account)),
+        grown(AccountAllocator<PageRef>(account)),
         recent(tokens.recent_),
         scratch(account.allocator(), layer.largest_dim()) {
     const LayerOptions& options = layer.options();
@@ -83,7 +131,7 @@ struct LayerTokens::Plan {
     for (std::size_t i = 0; i < to_code; ++i) coded.push_back(PageRef::coded(account, layer));
     recent.reserve(recent.size() + new_blocks - old_blocks);
     const std::size_t room = tokens.coded_.size() + to_code;  // doubled, so that tables are not copied at every block
-    if (room > tokens.coded_.capacity()) tokens.coded_.reserve(std::max(room, 2 * tokens.coded_.capacity()));
+    if (room > tokens.coded_.capacity()) grown.reserve(std::max(room, 2 * tokens.coded_.capacity()));
   }
 
   // Besides the sequence and this plan.
@@ -92,6 +140,7 @@ struct LayerTokens::Plan {
   PageRef sinks;
   Table<PageRef> coded;  // empty pages for the blocks that become complete
   Table<PageRef> fresh;  // empty exact pages; used again within the call once their block is coded
+  Table<PageRef> grown;  // empty, with room for all coded pages if the sequence's own table has not enough
   Table<PageRef> recent;
   CoderScratch scratch;
   std::size_t first_new_block = 0;
@@ -100,24 +149,28 @@ struct LayerTokens::Plan {
 void LayerTokens::append(Account& account, const Layer& layer, const TokenSource& source) {
   const std::size_t sinks = layer.options().sink_tokens, length = length_ + source.count;
   const Element element = element_for(layer, source.element);
+  TokenCheck check(layer, source, element, recent_.empty() ? nullptr : &recent_.back());
+  check.up_to(kBlockTokens);
   Plan plan(*this, account, layer, length);
 
   // Whole blocks that need no 16-bit copy, neither to be rounded nor to be kept.
   const bool straight = layer.options().recent_blocks == 0 && source.element == element;
 
-  // From here on nothing fails. Rows are written behind the tokens that others may see.
+  // From here on nothing but the check fails. Rows are written behind the tokens that others may see.
   std::size_t done = 0, next_coded = 0, front = 0;  // front: how many of plan.recent have been coded
   const auto position = [&] { return length_ + done; };
   if (position() < sinks) {
     const std::size_t count = std::min(sinks - position(), source.count);
+    check.up_to(count);
     write_rows(layer, source, 0, count, plan.sinks.data(), sinks, position(), element);
     done = count;
   }
   while (done < source.count) {
     const std::size_t block = (position() - sinks) / kBlockTokens, row = (position() - sinks) % kBlockTokens;
+    check.up_to(done + kBlockTokens - row);
     if (straight && row == 0 && source.count - done >= kBlockTokens) {
       const PageRef& code = plan.coded[next_coded++];
-      layer.encode_page(source, done, code.data(), plan.scratch);
+      layer.encode_page(source, done, source, done + kBlockTokens, code.data(), plan.scratch);
       code.set_tokens(kBlockTokens);
       done += kBlockTokens;
       continue;
@@ -136,7 +189,7 @@ void LayerTokens::append(Account& account, const Layer& layer, const TokenSource
 
     PageRef oldest = std::move(plan.recent[front++]);
     const PageRef& code = plan.coded[next_coded++];
-    layer.encode_page(layer.exact_tokens(oldest.data(), element), 0, code.data(), plan.scratch);
+    layer.encode_page(layer.exact_tokens(oldest.data(), element), 0, source, done, code.data(), plan.scratch);
     code.set_tokens(kBlockTokens);
     if (coded_.size() + next_coded - 1 >= plan.first_new_block) {
       oldest.set_tokens(0);
@@ -145,6 +198,10 @@ void LayerTokens::append(Account& account, const Layer& layer, const TokenSource
   }
   if (plan.sinks) plan.sinks.set_tokens(std::min(length, sinks));
   plan.recent.erase(plan.recent.begin(), plan.recent.begin() + static_cast<std::ptrdiff_t>(front));
+  if (plan.grown.capacity() != 0) {
+    for (PageRef& page : coded_) plan.grown.push_back(std::move(page));
+    coded_.swap(plan.grown);
+  }
   for (PageRef& page : plan.coded) coded_.push_back(std::move(page));
   sinks_ = std::move(plan.sinks);
   recent_.swap(plan.recent);
@@ -191,16 +248,12 @@ void LayerTokens::read(const Allocator& allocator, const Layer& layer, std::size
   const std::size_t key_dim = layer.options().keys.dim, value_dim = layer.options().values.dim;
   for_segments(layer, first, first + count, [&](const Segment& segment) {
     const std::size_t at = segment.position - first;
+    if (segment.capacity == 0) return read_coded(layer, segment, target, at, scratch);
     for (std::size_t head = 0; head < layer.options().kv_heads; ++head) {
       const RowTarget keys = target.key_rows(at, head), values = target.value_rows(at, head);
-      if (segment.capacity == 0) {
-        layer.decode_head(segment.page, head, segment.row, segment.count, keys, values, scratch);
-        continue;
-      }
       const auto copy = [&](const std::uint8_t* rows, std::size_t dim, RowTarget to) {
         if (to.data == nullptr) return;
-        const RowSource from{rows + segment.row * dim * 2, element_, dim};
-        for (std::size_t t = 0; t < segment.count; ++t) convert_row(from, t, dim, row_from(to, t), scratch.rows.data());
+        kernels().convert_rows({rows + segment.row * dim * 2, element_, dim}, segment.count, dim, to);
       };
       copy(layer.exact_keys(segment.page, segment.capacity, head), key_dim, keys);
       copy(layer.exact_values(segment.page, segment.capacity, head), value_dim, values);

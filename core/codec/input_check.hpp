@@ -42,10 +42,4 @@ inline float value_at(RowSource source, std::size_t row, std::size_t i) {
           static_cast<double>(value));
 }
 
-// One row from one element type to another, through `scratch` (padded_dim(dim) floats).
-inline void convert_row(RowSource source, std::size_t row, std::size_t dim, RowTarget target, float* scratch) {
-  kernels().load_rows(row_from(source, row), 1, dim, scratch);
-  kernels().store_rows(scratch, padded_dim(dim), 1, dim, target);
-}
-
 }  // namespace tq

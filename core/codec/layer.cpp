@@ -43,15 +43,10 @@ PageLayout make_layout(const Layer& layer) {
 }
 
 // The rows of an exact page of which 64-token blocks of a 16-bit format are made.
-void copy_rows(RowSource source, std::size_t dim, std::uint8_t* stored, Format format, float* scratch) {
+void copy_rows(RowSource source, std::size_t dim, std::uint8_t* stored, Format format) {
   const RowTarget target{stored, exact_element(format), dim};
-  for (std::size_t t = 0; t < kBlockTokens; ++t) {
-    if (source.element == target.element) {
-      std::memcpy(stored + t * dim * 2, row_from(source, t).data, dim * 2);
-    } else {
-      convert_row(source, t, dim, row_from(target, t), scratch);
-    }
-  }
+  if (source.element != target.element) return kernels().convert_rows(source, kBlockTokens, dim, target);
+  for (std::size_t t = 0; t < kBlockTokens; ++t) std::memcpy(stored + t * dim * 2, row_from(source, t).data, dim * 2);
 }
 
 struct TileRange {
@@ -79,8 +74,12 @@ std::size_t Layer::token_bytes() const {
   return std::size_t{2} * options_.kv_heads * (options_.keys.dim + options_.values.dim);
 }
 
-void Layer::encode_head(RowSource keys, RowSource values, std::uint8_t* page, std::size_t head,
-                        CoderScratch& scratch) const {
+void Layer::encode_head(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
+                        std::uint8_t* page, std::size_t head, CoderScratch& scratch) const {
+  const RowSource keys = source.key_rows(first, head), values = source.value_rows(first, head);
+  const bool more = next_first + kBlockTokens <= next.count;
+  const RowSource next_keys = more ? next.key_rows(next_first, head) : kNoRows;
+  const RowSource next_values = more ? next.value_rows(next_first, head) : kNoRows;
   const HeadBlock<std::uint8_t> out = this->head(page, head);
   HeadHeader header{0, 0, 0, 0.0f};
   if (keys_coded()) {
@@ -89,23 +88,25 @@ void Layer::encode_head(RowSource keys, RowSource values, std::uint8_t* page, st
       header.mean_scale = encode_mean(keys_, keys, reinterpret_cast<std::int8_t*>(out.mean), scratch);
       mean = scratch.mean.data();
     }
-    header.key_offset = keys_.encode(keys, kBlockTokens, mean, CodeLayout::kKeys, out.keys, out.key_scales, scratch);
+    header.key_offset =
+        keys_.encode(keys, kBlockTokens, next_keys, mean, CodeLayout::kKeys, out.keys, out.key_scales, scratch);
   } else {
-    copy_rows(keys, options_.keys.dim, out.keys, options_.keys.format, scratch.rows.data());
+    copy_rows(keys, options_.keys.dim, out.keys, options_.keys.format);
   }
   if (values_coded()) {
-    header.value_offset =
-        values_.encode(values, kBlockTokens, nullptr, CodeLayout::kValues, out.values, out.value_scales, scratch);
+    header.value_offset = values_.encode(values, kBlockTokens, next_values, nullptr, CodeLayout::kValues, out.values,
+                                         out.value_scales, scratch);
   } else {
-    copy_rows(values, options_.values.dim, out.values, options_.values.format, scratch.rows.data());
+    copy_rows(values, options_.values.dim, out.values, options_.values.format);
   }
   if (layout_.header_bytes != 0) std::memcpy(out.header, &header, sizeof header);
 }
 
-void Layer::encode_page(const TokenSource& source, std::size_t first, std::uint8_t* page, CoderScratch& scratch) const {
+void Layer::encode_page(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
+                        std::uint8_t* page, CoderScratch& scratch) const {
   std::memset(page, 0, layout_.header_bytes);
   for (std::size_t head = 0; head < options_.kv_heads; ++head)
-    encode_head(source.key_rows(first, head), source.value_rows(first, head), page, head, scratch);
+    encode_head(source, first, next, next_first, page, head, scratch);
 }
 
 TokenSource Layer::exact_tokens(const std::uint8_t* page, Element element) const {
@@ -132,16 +133,13 @@ void Layer::decode_head(const std::uint8_t* page, std::size_t head, std::size_t 
     if (target.data == nullptr) return;
     if (!is_coded(coder.shape().format)) {
       const RowSource source{stored, exact_element(coder.shape().format), dim};
-      for (std::size_t t = 0; t < count; ++t)
-        convert_row(source, first + t, dim, row_from(target, t), scratch.rows.data());
-      return;
+      return kernels().convert_rows(row_from(source, first), count, dim, target);
     }
-    std::int8_t offsets[kTile];
-    std::memset(offsets, offset, sizeof offsets);
+    float offset_scales[kTile];
+    std::fill_n(offset_scales, kTile, power_of_two(offset));
     for_tiles(first, count, [&](std::size_t tile, TileRange range) {
-      coder.decode_tile(stored, scales, offsets, tile, layout, add, scratch);
-      kernels().store_rows(scratch.rows.data() + (range.from - tile) * coder.padded(), coder.padded(),
-                           range.to - range.from, dim, row_from(target, range.from - first));
+      coder.decode_tile({stored, layout, scales, offset_scales, tile, range.from - tile, range.to - tile}, add,
+                        row_from(target, range.from - first), scratch.rows.data());
     });
   };
   const float* mean = nullptr;

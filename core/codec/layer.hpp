@@ -95,15 +95,18 @@ class Layer {
   // The 64 tokens of an exact page that has room for so many.
   TokenSource exact_tokens(const std::uint8_t* page, Element element) const;
 
-  // Codes the tokens first .. first + 63.
-  void encode_page(const TokenSource& source, std::size_t first, std::uint8_t* page, CoderScratch& scratch) const;
+  // Codes the tokens first .. first + 63 of the source. What will be read after them are the tokens of `next` from
+  // next_first on; they are fetched meanwhile.
+  void encode_page(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
+                   std::uint8_t* page, CoderScratch& scratch) const;
 
   // Decodes tokens first .. first + count - 1 of one head of a coded page; a target with data NULL is left out.
   void decode_head(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count, RowTarget keys,
                    RowTarget values, CoderScratch& scratch) const;
 
  private:
-  void encode_head(RowSource keys, RowSource values, std::uint8_t* page, std::size_t head, CoderScratch& scratch) const;
+  void encode_head(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
+                   std::uint8_t* page, std::size_t head, CoderScratch& scratch) const;
 
   LayerOptions options_;
   SideCoder keys_, values_;

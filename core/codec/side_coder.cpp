@@ -1,21 +1,12 @@
 #include "side_coder.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <cstring>
+
+#include "input_check.hpp"
 
 namespace tq {
 namespace {
-
-// docs/format.md section 3.2: (1 + low nibble / 16) * 2^(high nibble + offset), and 0 for the byte 0.
-float scale_from(std::uint8_t byte, int offset) {
-  if (byte == 0) return 0.0f;
-  const int exponent = (byte >> 4) + offset;
-  const auto fraction = static_cast<std::uint32_t>(byte & 15);
-  if (exponent < -126 || exponent > 127) return std::ldexp(1.0f + static_cast<float>(fraction) / 16.0f, exponent);
-  return std::bit_cast<float>(static_cast<std::uint32_t>(exponent + 127) << 23 | fraction << 19);
-}
 
 std::int32_t offset_for(std::int32_t largest_index) {
   if (largest_index == kZeroIndex) return 0;
@@ -27,10 +18,9 @@ std::size_t most_groups(std::uint32_t dim) { return (dim + 31) / 32; }
 }  // namespace
 
 CoderScratch::CoderScratch(const Allocator& allocator, std::uint32_t dim)
-    : rows(allocator, kTile * padded_dim(dim)),
+    : rows(allocator, 2 * kTile * padded_dim(dim)),
       granules(allocator, kBlockTokens * padded_dim(dim) / 4),
       indices(allocator, kBlockTokens * most_groups(dim)),
-      scales(allocator, kTile * most_groups(dim)),
       mean(allocator, 2 * padded_dim(dim)) {}
 
 std::size_t SideCoder::key_cells() const {
@@ -45,12 +35,10 @@ std::size_t SideCoder::code_bytes(CodeLayout layout) const {
   return (shape_.dim / width * 16 + lanes) * kBlockTokens;
 }
 
-void SideCoder::encode_tile(RowSource source, std::size_t count, const float* subtract, std::size_t tile,
-                            CoderScratch& scratch) const {
-  float* rows = scratch.rows.data();
-  kernels().rotate_rows(source, count, plan_.view(), subtract, rows);
-  std::fill(rows + count * padded(), rows + kTile * padded(), 0.0f);
-  kernels().encode_tile(shape_, rows, scratch.granules.data() + tile * kTile * padded() / 4,
+void SideCoder::encode_tile(RowSource source, std::size_t count, RowSource next, const float* subtract,
+                            std::size_t tile, CoderScratch& scratch) const {
+  kernels().encode_tile(shape_, plan_.view(), source, count, next, subtract, scratch.rows.data(),
+                        scratch.granules.data() + tile * kTile * padded() / 4,
                         scratch.indices.data() + tile * kTile * shape_.groups());
 }
 
@@ -70,23 +58,23 @@ std::uint8_t SideCoder::scale_byte(std::int32_t index, std::int32_t offset, std:
   return 0;
 }
 
-std::int8_t SideCoder::encode(RowSource source, std::size_t count, const float* subtract, CodeLayout layout,
-                              std::uint8_t* codes, std::uint8_t* scales, CoderScratch& scratch) const {
-  const auto* data = static_cast<const char*>(source.data);
+std::int8_t SideCoder::encode(RowSource source, std::size_t count, RowSource next, const float* subtract,
+                              CodeLayout layout, std::uint8_t* codes, std::uint8_t* scales,
+                              CoderScratch& scratch) const {
   const std::size_t groups = shape_.groups();
   for (std::size_t tile = 0; tile < kBlockTokens / kTile; ++tile) {
     const std::size_t first = tile * kTile;
-    const RowSource rows{data + first * source.stride * element_bytes(source.element), source.element, source.stride};
-    encode_tile(rows, count > first ? std::min(count - first, kTile) : 0, subtract, tile, scratch);
+    const RowSource later = next.data != nullptr ? row_from(next, first) : next;
+    encode_tile(row_from(source, first), count > first ? std::min(count - first, kTile) : 0, later, subtract, tile,
+                scratch);
   }
   const std::int32_t* indices = scratch.indices.data();
-  const std::int32_t offset = offset_for(*std::max_element(indices, indices + groups * kBlockTokens));
+  const std::int32_t offset = offset_for(kernels().largest_index(indices, groups * kBlockTokens));
   for (std::size_t tile = 0; tile < kBlockTokens / kTile; ++tile) {
     for (std::size_t group = 0; group < groups; ++group) {
-      for (std::size_t token = 0; token < kTile; ++token) {
-        scales[group * kBlockTokens + tile * kTile + token] =
-            scale_byte(indices[(tile * groups + group) * kTile + token], offset, tile, group, token, scratch);
-      }
+      const std::int32_t* own = indices + (tile * groups + group) * kTile;
+      if (!kernels().scale_bytes(own, offset, scales + group * kBlockTokens + tile * kTile)) continue;
+      for (std::size_t token = 0; token < kTile; ++token) scale_byte(own[token], offset, tile, group, token, scratch);
     }
     const auto pack = layout == CodeLayout::kKeys ? kernels().pack_keys : kernels().pack_values;
     pack(shape_, scratch.granules.data() + tile * kTile * padded() / 4, tile * kTile, codes);
@@ -96,7 +84,7 @@ std::int8_t SideCoder::encode(RowSource source, std::size_t count, const float* 
 
 void SideCoder::encode_rows(RowSource source, std::size_t count, std::int8_t* offsets, std::uint8_t* scales,
                             CoderScratch& scratch) const {
-  encode_tile(source, count, nullptr, 0, scratch);
+  encode_tile(source, count, kNoRows, nullptr, 0, scratch);
   const std::size_t groups = shape_.groups();
   for (std::size_t token = 0; token < kTile; ++token) {
     std::int32_t largest = kZeroIndex;
@@ -110,18 +98,8 @@ void SideCoder::encode_rows(RowSource source, std::size_t count, std::int8_t* of
   }
 }
 
-void SideCoder::decode_tile(const std::uint8_t* codes, const std::uint8_t* scales, const std::int8_t* offsets,
-                            std::size_t first, CodeLayout layout, const float* add, CoderScratch& scratch) const {
-  std::uint32_t* granules = scratch.granules.data();
-  std::fill(granules, granules + kTile * padded() / 4, 0u);
-  (layout == CodeLayout::kKeys ? kernels().unpack_keys : kernels().unpack_values)(shape_, codes, first, granules);
-  for (std::size_t group = 0; group < shape_.groups(); ++group) {
-    for (std::size_t token = 0; token < kTile; ++token) {
-      scratch.scales[group * kTile + token] = scale_from(scales[group * kBlockTokens + first + token], offsets[token]);
-    }
-  }
-  kernels().decode_tile(shape_, granules, scratch.scales.data(), scratch.rows.data());
-  kernels().unrotate_rows(scratch.rows.data(), kTile, plan_.view(), add);
+void SideCoder::decode_tile(const CodedTile& tile, const float* add, RowTarget target, float* columns) const {
+  kernels().decode_tile(shape_, plan_.view(), tile, add, target, columns);
 }
 
 float encode_mean(const SideCoder& coder, RowSource source, std::int8_t* codes, CoderScratch& scratch) {
@@ -134,21 +112,14 @@ float encode_mean(const SideCoder& coder, RowSource source, std::int8_t* codes, 
   kernels().scale_floats(sum, dim, 1.0f / kBlockTokens);
   kernels().rotate_rows({sum, Element::kF32, dim}, 1, coder.rotation(), nullptr, mean);
 
-  float largest = 0;
-  for (std::size_t j = 0; j < dim; ++j) largest = std::max(largest, std::fabs(mean[j]));
   std::memset(codes, 0, round_up(dim, 64));
-  const bool zero = largest < 7.888609052210118e-31f;  // 2^-100
-  const float scale = zero ? 0.0f : largest / 127.0f;
-  const float inverse = zero ? 0.0f : 127.0f / largest;
-  for (std::size_t j = 0; j < dim; ++j)
-    codes[j] = static_cast<std::int8_t>(std::clamp(std::nearbyint(mean[j] * inverse), -127.0f, 127.0f));
+  const float scale = kernels().encode_mean(mean, padded, codes);
   rotated_mean(coder, codes, scale, mean);
   return scale;
 }
 
 void rotated_mean(const SideCoder& coder, const std::int8_t* codes, float scale, float* mean) {
-  const std::size_t dim = coder.shape().dim;
-  for (std::size_t j = 0; j < coder.padded(); ++j) mean[j] = j < dim ? static_cast<float>(codes[j]) * scale : 0.0f;
+  kernels().signed_floats(codes, scale, coder.padded(), mean);
 }
 
 }  // namespace tq

@@ -14,16 +14,13 @@ inline float power_of_two(int exponent) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(exponent + 127) << 23);
 }
 
-enum class CodeLayout { kKeys, kValues };
-
 // Scratch memory of encoding and decoding, sized for one shape; one user at a time.
 struct CoderScratch {
   CoderScratch(const Allocator& allocator, std::uint32_t dim);
 
-  Buffer<float> rows;              // kTile rows
+  Buffer<float> rows;              // kTile rows, twice
   Buffer<std::uint32_t> granules;  // of kBlockTokens tokens, tile after tile
   Buffer<std::int32_t> indices;    // [tile][group][kTile]
-  Buffer<float> scales;            // [group][kTile]
   Buffer<float> mean;              // of a block, rotated
 };
 
@@ -40,14 +37,14 @@ class SideCoder {
   std::size_t code_bytes(CodeLayout layout) const;  // of a block
   std::size_t key_cells() const;                    // dwords of codes per token in the keys layout
 
-  // Encodes `count` <= 64 rows; missing ones become zero codes. Returns the block's offset.
-  std::int8_t encode(RowSource source, std::size_t count, const float* subtract, CodeLayout layout, std::uint8_t* codes,
-                     std::uint8_t* scales, CoderScratch& scratch) const;
+  // Encodes `count` <= 64 rows; missing ones become zero codes. Returns the block's offset. `next`: rows that will be
+  // read later; only a hint.
+  std::int8_t encode(RowSource source, std::size_t count, RowSource next, const float* subtract, CodeLayout layout,
+                     std::uint8_t* codes, std::uint8_t* scales, CoderScratch& scratch) const;
 
-  // Decodes kTile rows from token `first` on (a multiple of kTile) into scratch.rows. `offsets` has kTile exponents.
-  // `add` (unrotated) is added to each; NULL adds nothing.
-  void decode_tile(const std::uint8_t* codes, const std::uint8_t* scales, const std::int8_t* offsets, std::size_t first,
-                   CodeLayout layout, const float* add, CoderScratch& scratch) const;
+  // Decodes the tokens of `tile` into rows of `target`. `add` (unrotated, padded) is added to each; NULL adds nothing.
+  // `columns`: scratch memory of kTile rows.
+  void decode_tile(const CodedTile& tile, const float* add, RowTarget target, float* columns) const;
 
   // Codes of up to kTile rows, left in the first tile of scratch.granules, with each row's own offset and its scale
   // bytes, [token][group].
@@ -55,7 +52,7 @@ class SideCoder {
                    CoderScratch& scratch) const;
 
  private:
-  void encode_tile(RowSource source, std::size_t count, const float* subtract, std::size_t tile,
+  void encode_tile(RowSource source, std::size_t count, RowSource next, const float* subtract, std::size_t tile,
                    CoderScratch& scratch) const;
   void clear_codes(std::size_t tile, std::size_t group, std::size_t token, CoderScratch& scratch) const;
   std::uint8_t scale_byte(std::int32_t index, std::int32_t offset, std::size_t tile, std::size_t group,

@@ -55,6 +55,13 @@ RowSource TokenSource::value_rows(std::size_t token, std::size_t head) const {
   return {element_at(values, element, token * value_token_stride + head * value_head_stride), element,
           value_token_stride};
 }
+TokenSource TokenSource::part(std::size_t first, std::size_t of) const {
+  TokenSource part = *this;
+  part.count = of;
+  part.keys = key_rows(first, 0).data;
+  part.values = value_rows(first, 0).data;
+  return part;
+}
 RowTarget TokenTarget::key_rows(std::size_t token, std::size_t head) const {
   if (keys == nullptr) return {nullptr, element, 0};
   return {element_at(keys, element, token * key_token_stride + head * key_head_stride), element, key_token_stride};

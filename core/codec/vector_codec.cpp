@@ -48,10 +48,8 @@ void VectorCodec::encode(RowSource source, std::size_t count, std::uint8_t* code
     if (bad < options_.dim) refuse_value("vectors", i, bad, value_at(source, i, bad), limit);
   }
   if (!coded()) {
-    Buffer<float> row(allocator_, padded_dim(options_.dim));
     const Element element = options_.format == Format::kF16 ? Element::kF16 : Element::kBf16;
-    for (std::size_t i = 0; i < count; ++i)
-      convert_row(source, i, options_.dim, {codes + i * vector_bytes(), element, options_.dim}, row.data());
+    kernels().convert_rows(source, count, options_.dim, {codes, element, options_.dim});
     std::memset(codes + count * vector_bytes(), 0, encoded_bytes(count) - count * vector_bytes());
     return;
   }
@@ -85,8 +83,9 @@ void VectorCodec::encode_blocks(RowSource source, std::size_t count, std::uint8_
     std::uint8_t* block = codes + first / kBlockTokens * block_bytes();
     std::uint8_t* scales = block + 64;
     std::memset(block, 0, 64);
-    const std::int8_t offset = coder_.encode(row_from(source, first), std::min(count - first, kBlockTokens), nullptr,
-                                             CodeLayout::kKeys, scales + coder_.scale_bytes(), scales, scratch);
+    const std::int8_t offset =
+        coder_.encode(row_from(source, first), std::min(count - first, kBlockTokens), kNoRows, nullptr,
+                      CodeLayout::kKeys, scales + coder_.scale_bytes(), scales, scratch);
     std::memcpy(block, &offset, 1);
   }
 }
@@ -117,13 +116,11 @@ void VectorCodec::gather(const std::uint8_t* codes, std::size_t first, std::size
 
 void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size_t count, RowTarget target) const {
   if (!coded()) {
-    Buffer<float> row(allocator_, padded_dim(options_.dim));
     const Element element = options_.format == Format::kF16 ? Element::kF16 : Element::kBf16;
-    for (std::size_t i = 0; i < count; ++i)
-      convert_row({codes, element, options_.dim}, first + i, options_.dim, row_from(target, i), row.data());
-    return;
+    return kernels().convert_rows(row_from(RowSource{codes, element, options_.dim}, first), count, options_.dim,
+                                  target);
   }
-  CoderScratch scratch(allocator_, options_.dim);
+  Buffer<float> columns(allocator_, kTile * coder_.padded());
   Block block(allocator_, *this, options_.layout == VectorLayout::kRecords);
   const std::size_t end = first + count;
   for (std::size_t base = first / kBlockTokens * kBlockTokens; base < end; base += kBlockTokens) {
@@ -131,9 +128,11 @@ void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size
     for (std::size_t tile = 0; tile < kBlockTokens; tile += kTile) {
       const std::size_t from = std::max(first, base + tile), to = std::min(end, base + tile + kTile);
       if (from >= to) continue;
-      coder_.decode_tile(block.codes, block.scales, block.offsets + tile, tile, CodeLayout::kKeys, nullptr, scratch);
-      kernels().store_rows(scratch.rows.data() + (from - base - tile) * coder_.padded(), coder_.padded(), to - from,
-                           options_.dim, row_from(target, from - first));
+      float offset_scales[kTile];
+      for (std::size_t i = 0; i < kTile; ++i) offset_scales[i] = power_of_two(block.offsets[tile + i]);
+      coder_.decode_tile(
+          {block.codes, CodeLayout::kKeys, block.scales, offset_scales, tile, from - base - tile, to - base - tile},
+          nullptr, row_from(target, from - first), columns.data());
     }
   }
 }

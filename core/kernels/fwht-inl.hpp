@@ -5,27 +5,32 @@
 #pragma once
 
 #include "../simd/simd.hpp"
+#include "../simd/unroll.hpp"
 #include "kernel_table.hpp"
 
 namespace tq {
 namespace {
 
-template <class S, int N, int H = 1>
-typename S::F fwht_in_register(typename S::F v) noexcept {
-  if constexpr (H < N && H < S::kLanes) return fwht_in_register<S, N, 2 * H>(S::template butterfly<H>(v));
-  return v;
+// Stages inside `Count` registers, from stride H on, one stage of all of them at a time: their latencies overlap.
+template <class S, int N, int H, int Count>
+TQ_INLINE inline void fwht_inside(typename S::F::register_type* v) noexcept {
+  if constexpr (H < N && H < S::kLanes) {
+    unroll<Count>([&](auto i) TQ_INLINE { v[i] = S::template butterfly<H>(v[i]); });
+    fwht_inside<S, N, 2 * H, Count>(v);
+  }
 }
 
-// Stages between `Count` vectors: strides 1, 2, .. Count / 2.
-template <class S, int Count>
-void fwht_between(typename S::F (&v)[Count]) noexcept {
-  for (int h = 1; h < Count; h *= 2) {
-    for (int i = 0; i < Count; ++i) {
-      if (i & h) continue;
-      const typename S::F a = v[i], b = v[i + h];
+// Stages between `Count` registers: strides From, 2 * From, .. Count / 2.
+template <class S, int Count, int From = 1>
+TQ_INLINE inline void fwht_between(typename S::F::register_type* v) noexcept {
+  if constexpr (From < Count) {
+    unroll<Count / 2>([&](auto pair) TQ_INLINE {
+      constexpr int i = pair / From * 2 * From + pair % From;
+      const typename S::F a = v[i], b = v[i + From];
       v[i] = a + b;
-      v[i + h] = a - b;
-    }
+      v[i + From] = a - b;
+    });
+    fwht_between<S, Count, 2 * From>(v);
   }
 }
 
@@ -49,31 +54,66 @@ struct Scaled {
   }
 };
 
-// The first stages, of all sizes below kRunRegisters vectors, of one run. load(i) gives the vector at element i.
-template <class S, int N, class Load, class Finish>
-void fwht_first(float* x, std::size_t at, Load load, Finish finish) noexcept {
-  constexpr int count = kRunRegisters<S, N>;
-  typename S::F v[count];
-  for (int i = 0; i < count; ++i) v[i] = fwht_in_register<S, N>(load(at + i * S::kLanes));
-  fwht_between<S, count>(v);
-  for (int i = 0; i < count; ++i) finish(v[i], at + i * S::kLanes).store_unaligned(x + at + i * S::kLanes);
+// Where a transform takes its input from. pairs(i) is the vector at element i after the stage of stride 1.
+template <class S, class Load>
+struct Loaded {
+  Load load;
+  typename S::F operator()(std::size_t i) const noexcept { return load(i); }
+  typename S::F pairs(std::size_t i) const noexcept { return S::template butterfly<1>(load(i)); }
+};
+template <class S>
+struct Floats {
+  const float* data;
+  const float* same = hide(data);
+  typename S::F operator()(std::size_t i) const noexcept { return S::F::load_unaligned(data + i); }
+  typename S::F pairs(std::size_t i) const noexcept { return S::load_butterfly(data + i, same + i); }
+};
+
+// The first stages, of all sizes below kRunRegisters vectors, of one run. Four registers at a time: more of them have
+// too many values on their way, fewer leave the adders waiting.
+template <class S, int N, class Source, class Finish>
+TQ_INLINE inline void fwht_first(float* x, std::size_t at, const Source& source, Finish finish) noexcept {
+  constexpr int count = kRunRegisters<S, N>, group = count < 4 ? count : 4;
+  typename S::F::register_type v[count];
+  unroll<count / group>([&](auto g) TQ_INLINE {
+    typename S::F::register_type* part = v + g * group;
+    unroll<group>([&](auto i) TQ_INLINE {
+      const std::size_t element = at + (g * group + i) * S::kLanes;
+      part[i] = N > 1 ? source.pairs(element) : source(element);
+    });
+    fwht_inside<S, N, 2, group>(part);
+    fwht_between<S, group>(part);
+  });
+  fwht_between<S, count, group>(v);
+  unroll<count>([&](auto i) TQ_INLINE {
+    typename S::F(finish(typename S::F(v[i]), at + i * S::kLanes)).store_unaligned(x + at + i * S::kLanes);
+  });
 }
 
-// Stages of strides `Stride`, 2 * Stride, .. N / 2 over the run at x + `run`, up to eight vectors at a time.
+// How many vectors a pass over memory takes at a time, if so many are left: passes are about equally long.
+constexpr int pass_length(int left, int most) {
+  if (left <= most) return left;
+  int length = 1;
+  while (length * length < left && length < most) length *= 2;
+  return length;
+}
+
+// Stages of strides `Stride`, 2 * Stride, .. N / 2 over the run at x + `run`, up to half of the registers at a time.
 template <class S, int N, int Stride, class Finish>
 void fwht_rest(float* x, std::size_t run, Finish finish) noexcept {
   if constexpr (Stride < N) {
-    constexpr int count = N / Stride < 8 ? N / Stride : 8;
+    constexpr int count = pass_length(N / Stride, S::kRegisters / 2);
     constexpr bool last = Stride * count == N;
     for (std::size_t base = run; base < run + N; base += count * Stride) {
       for (std::size_t j = base; j < base + Stride; j += S::kLanes) {
-        typename S::F v[count];
-        for (int i = 0; i < count; ++i) v[i] = S::F::load_unaligned(x + j + i * Stride);
+        typename S::F::register_type v[count];
+        unroll<count>([&](auto i) TQ_INLINE { v[i] = S::F::load_unaligned(x + j + i * Stride); });
         fwht_between<S, count>(v);
-        for (int i = 0; i < count; ++i) {
-          if constexpr (last) v[i] = finish(v[i], j + i * Stride);
-          v[i].store_unaligned(x + j + i * Stride);
-        }
+        unroll<count>([&](auto i) TQ_INLINE {
+          typename S::F out = v[i];
+          if constexpr (last) out = finish(out, j + i * Stride);
+          out.store_unaligned(x + j + i * Stride);
+        });
       }
     }
     fwht_rest<S, N, Stride * count>(x, run, finish);
@@ -81,14 +121,14 @@ void fwht_rest(float* x, std::size_t run, Finish finish) noexcept {
 }
 
 // All runs of N among `total` floats. Needs total to be a multiple of max(N, kLanes).
-template <class S, int N, class Load, class Finish = Unscaled>
-void fwht_runs(float* x, std::size_t total, Load load, Finish finish = {}) noexcept {
+template <class S, int N, class Source, class Finish = Unscaled>
+void fwht_runs(float* x, std::size_t total, const Source& source, Finish finish = {}) noexcept {
   constexpr std::size_t step = kRunRegisters<S, N> * S::kLanes;
   if constexpr (N <= static_cast<int>(step)) {
-    for (std::size_t at = 0; at < total; at += step) fwht_first<S, N>(x, at, load, finish);
+    for (std::size_t at = 0; at < total; at += step) fwht_first<S, N>(x, at, source, finish);
   } else {
     for (std::size_t run = 0; run < total; run += N) {
-      for (std::size_t at = run; at < run + N; at += step) fwht_first<S, N>(x, at, load, Unscaled{});
+      for (std::size_t at = run; at < run + N; at += step) fwht_first<S, N>(x, at, source, Unscaled{});
       fwht_rest<S, N, static_cast<int>(step)>(x, run, finish);
     }
   }
@@ -129,12 +169,13 @@ void fwht_all(float* data, std::size_t total, std::size_t size, Finish finish) n
   with_size(size, [&](auto n) {
     constexpr int N = decltype(n)::value;
     const std::size_t whole = total / S::kLanes * S::kLanes;
-    fwht_runs<S, N>(
-        data, whole, [data](std::size_t i) { return S::F::load_unaligned(data + i); }, finish);
+    fwht_runs<S, N>(data, whole, Floats<S>{data}, finish);
     if (whole < total) {  // only where runs are shorter than a register
       float rest[S::kLanes] = {};
       for (std::size_t i = whole; i < total; ++i) rest[i - whole] = data[i];
-      finish(fwht_in_register<S, N>(S::F::load_unaligned(rest)), whole).store_unaligned(rest);
+      typename S::F::register_type v = S::F::load_unaligned(rest);
+      fwht_inside<S, N, 1, 1>(&v);
+      typename S::F(finish(typename S::F(v), whole)).store_unaligned(rest);
       for (std::size_t i = whole; i < total; ++i) data[i] = rest[i - whole];
     }
   });

@@ -16,7 +16,7 @@ inline constexpr std::size_t kBlockTokens = 64;
 inline constexpr std::size_t kTile = 16;        // tokens coded at a time
 inline constexpr std::size_t kRowPadding = 32;  // rotated rows are padded with zeros to a multiple of this
 inline constexpr std::size_t kMaxPadded = 1024;
-inline constexpr std::int32_t kZeroIndex = INT32_MIN;  // scale index of an all-zero group
+inline constexpr std::int32_t kZeroIndex = -0x1000000;  // scale index of an all-zero group
 
 constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -43,12 +43,25 @@ struct CodeShape {
   std::size_t groups() const { return (dim + group - 1) / group; }
 };
 
+enum class CodeLayout { kKeys, kValues };
+
+// Up to kTile tokens of a block of codes.
+struct CodedTile {
+  const std::uint8_t* codes;  // of the block
+  CodeLayout layout;
+  const std::uint8_t* scales;  // [group][64]
+  const float* offset_scales;  // 2^offset of each of the kTile tokens
+  std::size_t first;           // of the kTile tokens, a multiple of kTile
+  std::size_t from, to;        // which of them are wanted, 0 .. kTile
+};
+
 // Rows of user data; strides in elements.
 struct RowSource {
   const void* data;
   Element element;
   std::size_t stride;
 };
+inline constexpr RowSource kNoRows{nullptr, Element::kF16, 0};
 struct RowTarget {
   void* data;
   Element element;
@@ -128,6 +141,9 @@ struct KernelTable {
   void (*load_rows)(RowSource source, std::size_t count, std::size_t dim, float* rows);
   void (*store_rows)(const float* rows, std::size_t row_stride, std::size_t count, std::size_t dim, RowTarget target);
 
+  // Rows from one element type to another.
+  void (*convert_rows)(RowSource source, std::size_t count, std::size_t dim, RowTarget target);
+
   // sum[j] += the rows, one after another, in order.
   void (*sum_rows)(RowSource source, std::size_t count, std::size_t dim, float* sum);
 
@@ -137,16 +153,27 @@ struct KernelTable {
   // In place: the inverse, plus `add` (NULL: nothing).
   void (*unrotate_rows)(float* rows, std::size_t count, const Rotation& rotation, const float* add);
 
-  // Codes of kTile rows, as granules [coordinate / 4][token][4 bytes, one code each], and scale indices [group][token].
-  void (*encode_tile)(const CodeShape& shape, const float* rows, std::uint32_t* granules, std::int32_t* indices);
-  // rows = code value * scale; scales [group][token].
-  void (*decode_tile)(const CodeShape& shape, const std::uint32_t* granules, const float* scales, float* rows);
+  // Codes of R(source rows) - subtract (padded; NULL: nothing), of `count` rows and zero rows up to kTile, as granules
+  // [coordinate / 4][token][4 bytes, one code each], and scale indices [group][token]. `next`: rows that
+  // will be read later, fetched meanwhile (data NULL: none). `scratch`: 2 * kTile * padded.
+  void (*encode_tile)(const CodeShape& shape, const Rotation& rotation, RowSource source, std::size_t count,
+                      RowSource next, const float* subtract, float* scratch, std::uint32_t* granules,
+                      std::int32_t* indices);
+  std::int32_t (*largest_index)(const std::int32_t* indices, std::size_t count);  // count: a multiple of kTile
+  // The scale bytes of kTile groups of a block with this offset. True if groups other than zero ones got the byte 0.
+  bool (*scale_bytes)(const std::int32_t* indices, std::int32_t offset, std::uint8_t* bytes);
+  // The codes of a rotated mean (docs/format.md section 4) and their scale; padded: a multiple of kRowPadding.
+  float (*encode_mean)(const float* mean, std::size_t padded, std::int8_t* codes);
+  // Rows tile.from .. tile.to - 1 of the tile to `target`, rotation undone, plus `add` (padded; NULL: nothing). `columns`
+  // is scratch memory of kTile * padded floats.
+  void (*decode_tile)(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, const float* add,
+                      RowTarget target, float* columns);
+  // out[i] = codes[i] * scale; count: a multiple of kRowPadding.
+  void (*signed_floats)(const std::int8_t* codes, float scale, std::size_t count, float* out);
 
-  // Granules of kTile tokens to and from the layouts of a block, at token `first` (a multiple of kTile).
+  // Granules of kTile tokens to the layouts of a block, at token `first` (a multiple of kTile).
   void (*pack_keys)(const CodeShape& shape, const std::uint32_t* granules, std::size_t first, std::uint8_t* codes);
-  void (*unpack_keys)(const CodeShape& shape, const std::uint8_t* codes, std::size_t first, std::uint32_t* granules);
   void (*pack_values)(const CodeShape& shape, const std::uint32_t* granules, std::size_t first, std::uint8_t* codes);
-  void (*unpack_values)(const CodeShape& shape, const std::uint8_t* codes, std::size_t first, std::uint32_t* granules);
 
   // Prepares a rotated query: writes digits and group_sums, returns the scale (times `scale`).
   float (*quantize_query)(const CodeShape& shape, const float* rotated, float scale, std::int32_t* digits,

@@ -1,4 +1,4 @@
-// Granules to and from the layouts of a block (docs/format.md section 5), and codes to values.
+// Granules to the layouts of a block (docs/format.md section 5).
 #pragma once
 
 #include "encode-inl.hpp"
@@ -34,21 +34,6 @@ void pack_keys(const CodeShape& shape, const std::uint32_t* granules, std::size_
       typename S::I v = load_lanes<S>(in);
       if (tq4) v = v | S::template shift_left16<4>(load_lanes<S>(in + kTile));
       store_lanes<S>(v, codes + cell * 256 + (first + lane) * 4);
-    }
-  }
-}
-
-template <class S>
-void unpack_keys(const CodeShape& shape, const std::uint8_t* codes, std::size_t first,
-                 std::uint32_t* granules) noexcept {
-  const bool tq4 = shape.format == Format::kTq4;
-  const std::size_t cells = tq4 ? (shape.dim + 7) / 8 : (shape.dim + 3) / 4;
-  for (std::size_t lane = 0; lane < kTile; lane += S::kLanes) {
-    for (std::size_t cell = 0; cell < cells; ++cell) {
-      std::uint32_t* out = granules + cell * (tq4 ? 2 : 1) * kTile + lane;
-      const typename S::I v = load_lanes<S>(codes + cell * 256 + (first + lane) * 4);
-      store_lanes<S>(tq4 ? low_nibbles<S>(v) : v, out);
-      if (tq4) store_lanes<S>(high_nibbles<S>(v), out + kTile);
     }
   }
 }
@@ -93,56 +78,6 @@ void pack_values(const CodeShape& shape, const std::uint32_t* granules, std::siz
       }
     }
   });
-}
-
-template <class S>
-void unpack_values(const CodeShape& shape, const std::uint8_t* codes, std::size_t first,
-                   std::uint32_t* granules) noexcept {
-  const bool tq4 = shape.format == Format::kTq4;
-  for_value_chunks(shape, [&](ValueChunk chunk) {
-    const std::size_t quad_bytes = chunk.lanes * 4;
-    for (std::size_t lane = 0; lane < kTile; lane += S::kLanes) {
-      std::uint32_t* out = granules + chunk.first / 4 * kTile + lane;
-      const std::uint8_t* in = codes + chunk.offset + (first + lane) / 4 * quad_bytes;
-      for (std::size_t i = 0; i < chunk.lanes / 4; ++i) {
-        const typename S::I v = S::transpose_bytes(S::load_quads(in + 16 * i, quad_bytes));
-        store_lanes<S>(tq4 ? low_nibbles<S>(v) : v, out + i * kTile);
-        if (tq4) store_lanes<S>(high_nibbles<S>(v), out + (chunk.lanes / 4 + i) * kTile);
-      }
-    }
-  });
-}
-
-// The four signed code values of a granule as columns of floats.
-template <class S>
-void granule_values(typename S::I bytes, typename S::F scale, typename S::F* columns) noexcept {
-  columns[0] = S::to_float((bytes << 24) >> 24) * scale;
-  columns[1] = S::to_float((bytes << 16) >> 24) * scale;
-  columns[2] = S::to_float((bytes << 8) >> 24) * scale;
-  columns[3] = S::to_float(bytes >> 24) * scale;
-}
-
-template <class S>
-void decode_tile(const CodeShape& shape, const std::uint32_t* granules, const float* scales, float* rows) noexcept {
-  static constexpr Table16 centroids = signed_centroids(0);
-  const std::size_t padded = padded_dim(shape.dim);
-  const typename S::I table = S::table(centroids), bias = splat<S>(static_cast<std::int32_t>(0x80808080u));
-  for (std::size_t lane = 0; lane < kTile; lane += S::kLanes) {
-    for (std::size_t j = 0; j < padded; j += S::kLanes) {
-      // Coordinates past dim may lie in a group that does not exist; their codes are dropped below.
-      const std::size_t group = j < shape.dim ? j / shape.group : 0;
-      const typename S::F scale = S::F::load_unaligned(scales + group * kTile + lane);
-      typename S::F square[S::kLanes];
-      for (int i = 0; i < S::kLanes; i += 4) {
-        const typename S::I codes = load_lanes<S>(granules + (j + i) / 4 * kTile + lane);
-        granule_values<S>(shape.format == Format::kTq4 ? S::lookup(table, codes) : codes ^ bias, scale, square + i);
-      }
-      S::transpose(square);
-      for (int t = 0; t < S::kLanes; ++t) square[t].store_unaligned(rows + (lane + t) * padded + j);
-    }
-    for (std::size_t t = lane; t < lane + S::kLanes; ++t)
-      for (std::size_t j = shape.dim; j < padded; ++j) rows[t * padded + j] = 0;
-  }
 }
 
 }  // namespace

@@ -20,6 +20,10 @@ struct Elements<Element::kF32> {
   static void store(typename S::F v, float* p) noexcept {
     v.store_unaligned(p);
   }
+  template <class S>
+  static void store_small(typename S::F v, float* p) noexcept {
+    v.store_unaligned(p);
+  }
   static float to_float(float v) noexcept { return v; }
   static float from_float(float v) noexcept { return v; }
 };
@@ -36,9 +40,15 @@ struct Elements<Element::kF16> {
   }
   template <class S>
   static void store(typename S::F v, std::uint16_t* p) noexcept {
-    // Comparisons keep a NaN; xsimd's min and max differ by release there.
-    const typename S::F most(kLargestF16);
-    S::store_f16(xsimd::select(v > most, most, xsimd::select(v < -most, -most, v)), p);
+    S::store_f16(S::limit(v, typename S::F(kLargestF16)), p);
+  }
+  template <class S>  // of values that f16 holds
+  static void store_small(typename S::F v, std::uint16_t* p) noexcept {
+    S::store_f16(v, p);
+  }
+  template <class S>
+  static void split(typename S::I pairs, typename S::F& even, typename S::F& odd) noexcept {
+    S::split_f16(pairs, even, odd);
   }
   static float to_float(std::uint16_t v) noexcept { return f32_from_f16(v); }
   static std::uint16_t from_float(float v) noexcept {
@@ -56,6 +66,15 @@ struct Elements<Element::kBf16> {
   template <class S>
   static void store(typename S::F v, std::uint16_t* p) noexcept {
     S::store_bf16(v, p);
+  }
+  template <class S>
+  static void store_small(typename S::F v, std::uint16_t* p) noexcept {
+    S::store_bf16(v, p);
+  }
+  template <class S>
+  static void split(typename S::I pairs, typename S::F& even, typename S::F& odd) noexcept {
+    even = S::from_bits(pairs << 16);
+    odd = S::from_bits(pairs & splat<S>(static_cast<std::int32_t>(0xFFFF0000u)));
   }
   static float to_float(std::uint16_t v) noexcept { return f32_from_bf16(v); }
   static std::uint16_t from_float(float v) noexcept { return bf16_from_f32(v); }
@@ -95,20 +114,45 @@ const void* row_at(RowSource source, std::size_t row) noexcept {
   return elements_at<E>(source.data, row * source.stride);
 }
 
+// The largest number of type E that is not beyond a positive limit, as bits. Magnitudes compare like their bits, and those of
+// infinities and NaN are above all others.
+template <class E>
+std::int32_t bits_of_limit(float limit) noexcept {
+  if (sizeof(typename E::Type) == 4) return static_cast<std::int32_t>(bits_of(limit));
+  const typename E::Type nearest = E::from_float(limit);
+  return static_cast<std::int32_t>(nearest) - (E::to_float(nearest) > limit ? 1 : 0);
+}
+
+// The rows from `row` on; no rows stay none.
+inline RowSource rows_from(RowSource source, std::size_t row) noexcept {
+  const std::size_t offset = row * source.stride * element_bytes(source.element);
+  if (source.data != nullptr) source.data = static_cast<const char*>(source.data) + offset;
+  return source;
+}
+
 template <class S>
 std::size_t find_invalid(const void* data, Element element, std::size_t count, float limit) noexcept {
   return with_element(element, [&](auto e) {
     using E = decltype(e);
-    const auto bad = [limit](float v) { return !(v <= limit && v >= -limit); };
+    constexpr bool half = sizeof(typename E::Type) == 2;
+    constexpr std::size_t step = S::kLanes * 4 / sizeof(typename E::Type);
+    const std::int32_t largest = bits_of_limit<E>(limit);
+    const typename S::I most = splat<S>(half ? largest << 16 | largest : largest);
+    const typename S::I magnitude = splat<S>(half ? 0x7FFF7FFF : 0x7FFFFFFF);
+    const auto at = [&](std::size_t i) {
+      return S::I::load_unaligned(reinterpret_cast<const std::int32_t*>(elements_at<E>(data, i))) & magnitude;
+    };
+    const auto larger = [](typename S::I a, typename S::I b) {
+      if constexpr (half) return S::max16(a, b);
+      return typename S::I(xsimd::max(a, b));
+    };
     std::size_t i = 0;
-    const typename S::F most(limit);
-    // A NaN compares false, so it is counted as bad.
-    const auto good = [&](std::size_t at) { return xsimd::abs(E::template load<S>(elements_at<E>(data, at))) <= most; };
-    constexpr std::size_t lanes = S::kLanes;
-    for (; i + 4 * lanes <= count; i += 4 * lanes) {
-      if (!xsimd::all(good(i) & good(i + lanes) & good(i + 2 * lanes) & good(i + 3 * lanes))) break;
+    for (; i + 4 * step <= count; i += 4 * step) {
+      const typename S::I found = larger(larger(at(i), at(i + step)), larger(at(i + 2 * step), at(i + 3 * step)));
+      if (!xsimd::all(larger(found, most) == most)) break;
     }
-    while (i + lanes <= count && xsimd::all(good(i))) i += lanes;
+    while (i + step <= count && xsimd::all(larger(at(i), most) == most)) i += step;
+    const auto bad = [limit](float v) { return !(v <= limit && v >= -limit); };
     while (i < count && !bad(read_element<E>(data, i))) ++i;
     return i;
   });
@@ -147,6 +191,24 @@ void store_rows(const float* rows, std::size_t row_stride, std::size_t count, st
 }
 
 template <class S>
+void convert_rows(RowSource source, std::size_t count, std::size_t dim, RowTarget target) noexcept {
+  with_element(source.element, [&](auto from) {
+    using From = decltype(from);
+    with_element(target.element, [&](auto to) {
+      using To = decltype(to);
+      for (std::size_t r = 0; r < count; ++r) {
+        const void* row = row_at<From>(source, r);
+        void* out = elements_at<To>(target.data, r * target.stride);
+        std::size_t i = 0;
+        for (; i + S::kLanes <= dim; i += S::kLanes)
+          To::template store<S>(From::template load<S>(elements_at<From>(row, i)), elements_at<To>(out, i));
+        for (; i < dim; ++i) write_element<To>(out, i, read_element<From>(row, i));
+      }
+    });
+  });
+}
+
+template <class S>
 void sum_rows(RowSource source, std::size_t count, std::size_t dim, float* sum) noexcept {
   with_element(source.element, [&](auto e) {
     using E = decltype(e);
@@ -178,16 +240,15 @@ void rotate_row(const void* row, const Rotation& rotation, Finish finish, float*
   const std::size_t dim = rotation.dim, padded = padded_dim(dim);
   const std::uint32_t* signs = rotation.signs;
   if (dim % S::kLanes == 0) {  // straight from the source
-    fwht_runs<S, N>(
-        out, dim,
-        [row, signs](std::size_t i) { return flip_signs<S>(E::template load<S>(elements_at<E>(row, i)), signs + i); },
-        finish);
+    const auto load = [row, signs](std::size_t i) {
+      return flip_signs<S>(E::template load<S>(elements_at<E>(row, i)), signs + i);
+    };
+    fwht_runs<S, N>(out, dim, Loaded<S, decltype(load)>{load}, finish);
     for (std::size_t i = dim; i < padded; i += S::kLanes) finish(typename S::F(0.0f), i).store_unaligned(out + i);
   } else {  // runs are shorter than a register, and zero padding does not mix with them
     load_row<S, E>(row, dim, out);
-    fwht_runs<S, N>(
-        out, padded, [out, signs](std::size_t i) { return flip_signs<S>(S::F::load_unaligned(out + i), signs + i); },
-        finish);
+    const auto load = [out, signs](std::size_t i) { return flip_signs<S>(S::F::load_unaligned(out + i), signs + i); };
+    fwht_runs<S, N>(out, padded, Loaded<S, decltype(load)>{load}, finish);
   }
 }
 
@@ -230,8 +291,7 @@ void unrotate_rows(float* rows, std::size_t count, const Rotation& rotation, con
   const Unrotated<S> finish{1.0f / static_cast<float>(rotation.block), rotation.signs, add};
   with_size(rotation.block, [&](auto n) {
     for (float* row = rows; row < rows + count * padded; row += padded) {
-      fwht_runs<S, decltype(n)::value>(
-          row, transformed, [row](std::size_t i) { return S::F::load_unaligned(row + i); }, finish);
+      fwht_runs<S, decltype(n)::value>(row, transformed, Floats<S>{row}, finish);
       for (std::size_t i = transformed; i < padded; i += S::kLanes)
         finish(S::F::load_unaligned(row + i), i).store_unaligned(row + i);
     }

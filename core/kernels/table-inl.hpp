@@ -1,8 +1,10 @@
 // Everything above, as a table. Each arch/<name>.cpp includes this once, compiled with its own instruction set.
 #pragma once
 
+#include "decode-inl.hpp"
 #include "exact-inl.hpp"
 #include "run-inl.hpp"
+#include "scales-inl.hpp"
 
 namespace tq {
 namespace {
@@ -14,15 +16,18 @@ constexpr KernelTable kernel_table(const char* name) {
           &find_invalid<S>,
           &load_rows<S>,
           &store_rows<S>,
+          &convert_rows<S>,
           &sum_rows<S>,
           &rotate_rows<S>,
           &unrotate_rows<S>,
           &encode_tile<S>,
+          &largest_index<S>,
+          &scale_bytes<S>,
+          &encode_mean<S>,
           &decode_tile<S>,
+          &signed_floats<S>,
           &pack_keys<S>,
-          &unpack_keys<S>,
           &pack_values<S>,
-          &unpack_values<S>,
           &quantize_query<S>,
           &coded_scores<S>,
           &coded_values<S>,

@@ -10,12 +10,17 @@
 //   multiply_add      a * b + c, fused where the hardware does; not for code that must be bit-exact
 //   exchange<D>       lane i <- lane i xor D;  butterfly<D>: lanes (i, i + D) <- (a + b, a - b), exactly rounded
 //   interleave_low, _high(a, b)   of each 128 bits: a0 b0 a1 b1, a2 b2 a3 b3;  pairs_low, _high: a0 a1 b0 b1, a2 a3 b2 b3
+//   load_butterfly(p, same)   butterfly<1> of what is at p; same = hide(p), for where two loads are cheaper than a shuffle
 //   first             lane 0;  sum, max: over lanes, in an order of its own: not for code that must be bit-exact
 //   load_f16 ..       kLanes 16-bit floats to and from F; rounding to nearest even; finite values
+//   split_f16(pairs, even, odd)   the low and the high 16 bits of each 32-bit lane as f16
 //   load_bytes, load_signed_bytes, store_bytes   kLanes bytes to and from lanes; values 0..255 for the store,
 //                     which also takes four I at once
-//   *16               16-bit lanes: abs, high half of the unsigned product, signed minimum, logical shifts,
+//   max_magnitude(most, v)   the larger of most and |v|
+//   pair16(a, b)      the low 16 bits of a, and above them those of b
+//   *16               16-bit lanes: abs, high half of the unsigned product, signed minimum and maximum, logical shifts,
 //                     multiply_add16(sum, a, b): sum + a0 b0 + a1 b1 in each 32-bit lane
+//   multipliers       optional: min(65535, floor(2^19 / scale)) of scale indices from 0 on, without a division
 //   table, lookup     16-entry byte table of centroids (signed_centroids); index bytes must be below 16
 //   nearest_code      bytes 0..127 of half-units -> code 0..7;  nearest_centroid: -> 3..61
 //   dot(sum, c, q)    sum + the four byte products of each 32-bit lane; q signed within +-127. c is a code byte: unsigned
@@ -26,12 +31,20 @@
 //   kNibbleBias       what lookup tables of centroids add, so that c above is right; kByteBias: the same for tq8
 //   signed_codes      stored tq8 bytes (code + 128) -> code
 //   byte_codes        stored tq8 bytes (code + 128) -> what dot_wide takes
+//   limit(v, most)    v within +-most; a NaN stays one
+//   load_transposed(p, stride, out)   lane t of out[i], i = 0 .. 3, is dword i of row t; rows are `stride` bytes apart
 //   transpose         a square of kLanes x kLanes;  transpose_bytes: each 128 bits as 4 x 4 bytes
 //   store_quads(v, p, stride), load_quads    128-bit parts of v at p, p + stride, ..
 #pragma once
 
 namespace tq {
 namespace {
+
+// The same pointer, unknown to the compiler, which would otherwise make one of two loads.
+[[maybe_unused]] inline const float* hide(const float* p) noexcept {
+  asm("" : "+r"(p));
+  return p;
+}
 
 template <class S>
 typename S::I splat(std::int32_t value) noexcept {

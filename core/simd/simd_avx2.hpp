@@ -29,6 +29,7 @@ struct Avx2 {
   static F where_not_zero(I b, F v) noexcept {
     return _mm256_andnot_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(b, _mm256_setzero_si256())), v);
   }
+  static F limit(F v, F most) noexcept { return _mm256_max_ps(-most, _mm256_min_ps(most, v)); }
   static F divide(F a, F b) noexcept { return _mm256_div_ps(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return _mm256_fmadd_ps(a, b, c); }
 
@@ -44,6 +45,10 @@ struct Avx2 {
     const __m256 one = _mm256_setr_ps(1, Distance == 1 ? -1 : 1, Distance == 2 ? -1 : 1, Distance == 4 ? 1 : -1,
                                       Distance == 4 ? -1 : 1, Distance == 2 ? 1 : -1, Distance == 1 ? 1 : -1, -1);
     return _mm256_fmadd_ps(v, one, exchange<Distance>(v));
+  }
+  static F load_butterfly(const float* p, const float* same) noexcept {
+    return _mm256_fmadd_ps(_mm256_movehdup_ps(_mm256_loadu_ps(same)), _mm256_setr_ps(1, -1, 1, -1, 1, -1, 1, -1),
+                           _mm256_moveldup_ps(_mm256_loadu_ps(p)));
   }
   static float first(F v) noexcept { return _mm256_cvtss_f32(v); }
   static F interleave_low(F a, F b) noexcept { return _mm256_unpacklo_ps(a, b); }
@@ -65,6 +70,13 @@ struct Avx2 {
 
   static F load_f16(const std::uint16_t* p) noexcept {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static void split_f16(I pairs, F& even, F& odd) noexcept {
+    const __m128i order = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+    const __m256i words =
+        _mm256_permute4x64_epi64(_mm256_shuffle_epi8(pairs, _mm256_broadcastsi128_si256(order)), 0xD8);
+    even = _mm256_cvtph_ps(_mm256_castsi256_si128(words));
+    odd = _mm256_cvtph_ps(_mm256_extracti128_si256(words, 1));
   }
   static F load_bf16(const std::uint16_t* p) noexcept {
     const __m256i h = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
@@ -100,7 +112,10 @@ struct Avx2 {
   }
 
   static I abs16(I v) noexcept { return _mm256_abs_epi16(v); }
+  static F max_magnitude(F most, F v) noexcept { return xsimd::max(most, xsimd::abs(v)); }
+  static I pair16(I low, I high) noexcept { return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xAA); }
   static I multiply_high16(I a, I b) noexcept { return _mm256_mulhi_epu16(a, b); }
+  static I max16(I a, I b) noexcept { return _mm256_max_epi16(a, b); }
   static I min16(I a, I b) noexcept { return _mm256_min_epi16(a, b); }
   template <int Count>
   static I shift_left16(I v) noexcept {
@@ -177,6 +192,24 @@ struct Avx2 {
       row[i] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20);
       row[i + 4] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31);
     }
+  }
+  // 128-bit parts of rows 4, 8, .. apart go to one register each: loads that need no shuffle. What remains is a transpose
+  // of 4 x 4 inside 128 bits.
+  static void load_transposed(const void* p, std::size_t stride, __m256 (&out)[4]) noexcept {
+    __m256 row[4];
+    for (int t = 0; t < 4; ++t) {
+      const auto part = [&](int i) {
+        return _mm_loadu_ps(reinterpret_cast<const float*>(static_cast<const char*>(p) + (t + i) * stride));
+      };
+      row[t] = _mm256_castps128_ps256(part(0));
+      row[t] = _mm256_insertf128_ps(row[t], part(4), 1);
+    }
+    const __m256 low01 = _mm256_unpacklo_ps(row[0], row[1]), high01 = _mm256_unpackhi_ps(row[0], row[1]);
+    const __m256 low23 = _mm256_unpacklo_ps(row[2], row[3]), high23 = _mm256_unpackhi_ps(row[2], row[3]);
+    out[0] = _mm256_shuffle_ps(low01, low23, 0x44);
+    out[1] = _mm256_shuffle_ps(low01, low23, 0xEE);
+    out[2] = _mm256_shuffle_ps(high01, high23, 0x44);
+    out[3] = _mm256_shuffle_ps(high01, high23, 0xEE);
   }
   static I transpose_bytes(I v) noexcept {
     const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);

@@ -28,6 +28,7 @@ struct Avx512 {
   static F nearest(F v) noexcept { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
   static F times_power_of_two(F v, F exponent) noexcept { return _mm512_scalef_ps(v, exponent); }
   static F where_not_zero(I b, F v) noexcept { return _mm512_maskz_mov_ps(_mm512_test_epi32_mask(b, b), v); }
+  static F limit(F v, F most) noexcept { return _mm512_max_ps(-most, _mm512_min_ps(most, v)); }
   static F divide(F a, F b) noexcept { return _mm512_div_ps(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return _mm512_fmadd_ps(a, b, c); }
 
@@ -40,11 +41,18 @@ struct Avx512 {
   }
   // fma(v, +-1, w) rounds once, like an addition: the same bits, and it keeps the adders free.
   template <int Distance>
-  static F butterfly(F v) noexcept {
+  static __m512 butterfly_signs() noexcept {
     constexpr auto one = [](int lane) { return (lane & Distance) ? -1.0f : 1.0f; };
-    const __m512 sign = _mm512_setr_ps(one(0), one(1), one(2), one(3), one(4), one(5), one(6), one(7), one(8), one(9),
-                                       one(10), one(11), one(12), one(13), one(14), one(15));
-    return _mm512_fmadd_ps(v, sign, exchange<Distance>(v));
+    return _mm512_setr_ps(one(0), one(1), one(2), one(3), one(4), one(5), one(6), one(7), one(8), one(9), one(10),
+                          one(11), one(12), one(13), one(14), one(15));
+  }
+  template <int Distance>
+  static F butterfly(F v) noexcept {
+    return _mm512_fmadd_ps(v, butterfly_signs<Distance>(), exchange<Distance>(v));
+  }
+  static F load_butterfly(const float* p, const float* same) noexcept {
+    return _mm512_fmadd_ps(_mm512_movehdup_ps(_mm512_loadu_ps(same)), butterfly_signs<1>(),
+                           _mm512_moveldup_ps(_mm512_loadu_ps(p)));
   }
   static F interleave_low(F a, F b) noexcept { return _mm512_unpacklo_ps(a, b); }
   static F interleave_high(F a, F b) noexcept { return _mm512_unpackhi_ps(a, b); }
@@ -56,6 +64,14 @@ struct Avx512 {
 
   static F load_f16(const std::uint16_t* p) noexcept {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static void split_f16(I pairs, F& even, F& odd) noexcept {
+    const __m512i order = _mm512_setr_epi32(0x00020000, 0x00060004, 0x000A0008, 0x000E000C, 0x00120010, 0x00160014,
+                                            0x001A0018, 0x001E001C, 0x00030001, 0x00070005, 0x000B0009, 0x000F000D,
+                                            0x00130011, 0x00170015, 0x001B0019, 0x001F001D);
+    const __m512i words = _mm512_permutexvar_epi16(order, pairs);
+    even = _mm512_cvtph_ps(_mm512_castsi512_si256(words));
+    odd = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(words, 1));
   }
   static F load_bf16(const std::uint16_t* p) noexcept {
     const __m512i h = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
@@ -88,7 +104,12 @@ struct Avx512 {
   }
 
   static I abs16(I v) noexcept { return _mm512_abs_epi16(v); }
+  static F max_magnitude(F most, F v) noexcept { return _mm512_range_ps(most, v, 0b1011); }
+  static I pair16(I low, I high) noexcept {
+    return _mm512_mask_blend_epi16(0xAAAAAAAAu, low, _mm512_slli_epi32(high, 16));
+  }
   static I multiply_high16(I a, I b) noexcept { return _mm512_mulhi_epu16(a, b); }
+  static I max16(I a, I b) noexcept { return _mm512_max_epi16(a, b); }
   static I min16(I a, I b) noexcept { return _mm512_min_epi16(a, b); }
   template <int Count>
   static I shift_left16(I v) noexcept {
@@ -101,6 +122,12 @@ struct Avx512 {
   template <int Count>
   static I shift_right32(I v) noexcept {
     return _mm512_srli_epi32(v, Count);
+  }
+  static I multipliers(I index) noexcept {
+    const __m512i quotients = _mm512_setr_epi32(524288, 493447, 466033, 441505, 419430, 399457, 381300, 364722, 349525,
+                                                335544, 322638, 310689, 299593, 289262, 279620, 270600);
+    const __m512i shifted = _mm512_srlv_epi32(_mm512_permutexvar_epi32(index, quotients), _mm512_srli_epi32(index, 4));
+    return _mm512_min_epu32(shifted, _mm512_set1_epi32(65535));
   }
   static I multiply_add16(I sum, I a, I b) noexcept { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
 
@@ -169,6 +196,26 @@ struct Avx512 {
       row[4 + c] = _mm512_shuffle_f32x4(high01, high23, 0x88);
       row[12 + c] = _mm512_shuffle_f32x4(high01, high23, 0xDD);
     }
+  }
+  // 128-bit parts of rows 4, 8, .. apart go to one register each: loads that need no shuffle. What remains is a transpose
+  // of 4 x 4 inside 128 bits.
+  static void load_transposed(const void* p, std::size_t stride, __m512 (&out)[4]) noexcept {
+    __m512 row[4];
+    for (int t = 0; t < 4; ++t) {
+      const auto part = [&](int i) {
+        return _mm_loadu_ps(reinterpret_cast<const float*>(static_cast<const char*>(p) + (t + i) * stride));
+      };
+      row[t] = _mm512_castps128_ps512(part(0));
+      row[t] = _mm512_insertf32x4(row[t], part(4), 1);
+      row[t] = _mm512_insertf32x4(row[t], part(8), 2);
+      row[t] = _mm512_insertf32x4(row[t], part(12), 3);
+    }
+    const __m512 low01 = _mm512_unpacklo_ps(row[0], row[1]), high01 = _mm512_unpackhi_ps(row[0], row[1]);
+    const __m512 low23 = _mm512_unpacklo_ps(row[2], row[3]), high23 = _mm512_unpackhi_ps(row[2], row[3]);
+    out[0] = _mm512_shuffle_ps(low01, low23, 0x44);
+    out[1] = _mm512_shuffle_ps(low01, low23, 0xEE);
+    out[2] = _mm512_shuffle_ps(high01, high23, 0x44);
+    out[3] = _mm512_shuffle_ps(high01, high23, 0xEE);
   }
   static I transpose_bytes(I v) noexcept {
     const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);

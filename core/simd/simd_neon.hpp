@@ -40,6 +40,7 @@ struct Neon {
   static F where_not_zero(I b, F v) noexcept {
     return from_bits(vbicq_s32(bits(v), vreinterpretq_s32_u32(vceqzq_s32(b))));
   }
+  static F limit(F v, F most) noexcept { return vmaxq_f32(-most, vminq_f32(most, v)); }
   static F divide(F a, F b) noexcept { return vdivq_f32(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return vfmaq_f32(c, a, b); }
 
@@ -53,6 +54,7 @@ struct Neon {
     constexpr float one[4] = {1, Distance == 1 ? -1.0f : 1.0f, Distance == 1 ? 1.0f : -1.0f, -1};
     return vfmaq_f32(exchange<Distance>(v), v, vld1q_f32(one));
   }
+  static F load_butterfly(const float* p, const float*) noexcept { return butterfly<1>(F::load_unaligned(p)); }
   static float first(F v) noexcept { return vgetq_lane_f32(v, 0); }
   static F interleave_low(F a, F b) noexcept { return vzip1q_f32(a, b); }
   static F interleave_high(F a, F b) noexcept { return vzip2q_f32(a, b); }
@@ -62,6 +64,11 @@ struct Neon {
   static float max(F v) noexcept { return vmaxvq_f32(v); }
 
   static F load_f16(const std::uint16_t* p) noexcept { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+  static void split_f16(I pairs, F& even, F& odd) noexcept {
+    const uint32x4_t v = vreinterpretq_u32_s32(pairs);
+    even = vcvt_f32_f16(vreinterpret_f16_u16(vmovn_u32(v)));
+    odd = vcvt_f32_f16(vreinterpret_f16_u16(vshrn_n_u32(v, 16)));
+  }
   static F load_bf16(const std::uint16_t* p) noexcept { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
   static void store_f16(F v, std::uint16_t* p) noexcept { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v))); }
   static void store_bf16(F v, std::uint16_t* p) noexcept {
@@ -96,11 +103,14 @@ struct Neon {
   }
 
   static I abs16(I v) noexcept { return from(vabsq_s16(s16(v))); }
+  static F max_magnitude(F most, F v) noexcept { return vmaxq_f32(most, vabsq_f32(v)); }
+  static I pair16(I low, I high) noexcept { return vsliq_n_s32(low, high, 16); }
   static I multiply_high16(I a, I b) noexcept {
     const uint32x4_t low = vmull_u16(vget_low_u16(u16(a)), vget_low_u16(u16(b)));
     const uint32x4_t high = vmull_high_u16(u16(a), u16(b));
     return from(vuzp2q_u16(vreinterpretq_u16_u32(low), vreinterpretq_u16_u32(high)));
   }
+  static I max16(I a, I b) noexcept { return from(vmaxq_s16(s16(a), s16(b))); }
   static I min16(I a, I b) noexcept { return from(vminq_s16(s16(a), s16(b))); }
   template <int Count>
   static I shift_left16(I v) noexcept {
@@ -159,6 +169,13 @@ struct Neon {
       return vreinterpretq_f32_f64(vtrn2q_f64(vreinterpretq_f64_f32(x), vreinterpretq_f64_f32(y)));
     };
     row[0] = low(a, c), row[1] = low(b, d), row[2] = high(a, c), row[3] = high(b, d);
+  }
+  static void load_transposed(const void* p, std::size_t stride, float32x4_t (&out)[4]) noexcept {
+    F row[4];
+    for (std::size_t t = 0; t < 4; ++t)
+      row[t] = F::load_unaligned(reinterpret_cast<const float*>(static_cast<const char*>(p) + t * stride));
+    transpose(row);
+    for (std::size_t t = 0; t < 4; ++t) out[t] = row[t];
   }
   static I transpose_bytes(I v) noexcept {
     static constexpr std::uint8_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};

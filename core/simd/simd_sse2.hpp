@@ -30,6 +30,7 @@ struct Sse2 {
   static F where_not_zero(I b, F v) noexcept {
     return _mm_andnot_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(b, _mm_setzero_si128())), v);
   }
+  static F limit(F v, F most) noexcept { return _mm_max_ps(-most, _mm_min_ps(most, v)); }
   static F divide(F a, F b) noexcept { return _mm_div_ps(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return a * b + c; }
 
@@ -44,6 +45,7 @@ struct Sse2 {
                                         : _mm_castsi128_ps(_mm_setr_epi32(0, 0, INT32_MIN, INT32_MIN));
     return F(_mm_xor_ps(v, negate)) + exchange<Distance>(v);
   }
+  static F load_butterfly(const float* p, const float*) noexcept { return butterfly<1>(F::load_unaligned(p)); }
   static float first(F v) noexcept { return _mm_cvtss_f32(v); }
   static F interleave_low(F a, F b) noexcept { return _mm_unpacklo_ps(a, b); }
   static F interleave_high(F a, F b) noexcept { return _mm_unpackhi_ps(a, b); }
@@ -61,7 +63,13 @@ struct Sse2 {
   }
 
   static F load_f16(const std::uint16_t* p) noexcept {
-    const __m128i h = _mm_unpacklo_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)), _mm_setzero_si128());
+    return from_f16(_mm_unpacklo_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)), _mm_setzero_si128()));
+  }
+  static void split_f16(I pairs, F& even, F& odd) noexcept {
+    even = from_f16(pairs & I(0xFFFF));
+    odd = from_f16(shift_right32<16>(pairs));
+  }
+  static F from_f16(__m128i h) noexcept {
     const __m128i sign = _mm_slli_epi32(_mm_and_si128(h, _mm_set1_epi32(0x8000)), 16);
     const __m128i magnitude = _mm_and_si128(h, _mm_set1_epi32(0x7FFF));
     const __m128i shifted = _mm_slli_epi32(magnitude, 13);
@@ -118,7 +126,10 @@ struct Sse2 {
   }
 
   static I abs16(I v) noexcept { return _mm_max_epi16(v, _mm_sub_epi16(_mm_setzero_si128(), v)); }
+  static F max_magnitude(F most, F v) noexcept { return xsimd::max(most, xsimd::abs(v)); }
+  static I pair16(I low, I high) noexcept { return (low & I(0xFFFF)) | (high << 16); }
   static I multiply_high16(I a, I b) noexcept { return _mm_mulhi_epu16(a, b); }
+  static I max16(I a, I b) noexcept { return _mm_max_epi16(a, b); }
   static I min16(I a, I b) noexcept { return _mm_min_epi16(a, b); }
   template <int Count>
   static I shift_left16(I v) noexcept {
@@ -188,6 +199,13 @@ struct Sse2 {
     __m128 a = row[0], b = row[1], c = row[2], d = row[3];
     _MM_TRANSPOSE4_PS(a, b, c, d);
     row[0] = a, row[1] = b, row[2] = c, row[3] = d;
+  }
+  static void load_transposed(const void* p, std::size_t stride, __m128 (&out)[4]) noexcept {
+    F row[4];
+    for (std::size_t t = 0; t < 4; ++t)
+      row[t] = F::load_unaligned(reinterpret_cast<const float*>(static_cast<const char*>(p) + t * stride));
+    transpose(row);
+    for (std::size_t t = 0; t < 4; ++t) out[t] = row[t];
   }
   static I transpose_bytes(I v) noexcept {
     const __m128i pairs = _mm_unpacklo_epi8(v, _mm_srli_si128(v, 8));
