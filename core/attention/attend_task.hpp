@@ -17,6 +17,9 @@ inline constexpr float kLn2 = 0.693147181f;
 inline constexpr std::size_t kRunBlocks = 128, kSharedRunBlocks = 32;
 inline constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
+inline constexpr std::size_t kLeastShared = 4;  // groups of rows for which codes are looked up beforehand
+static_assert(kTaskRows <= kMaxRows * kMaxSharedGroups);
+
 // The positions that a row sees: first <= position < end.
 struct Visible {
   std::size_t first, end;
@@ -140,6 +143,26 @@ class AttendTask {
     return newest.first <= segment.position && oldest.end >= segment.position + kBlockTokens;
   }
 
+  QueryRows query_rows(std::size_t row, std::size_t rows) {
+    return {rows,
+            tile_.coded(row),
+            tile_.rotated(row),
+            &tile_.maximum(row),
+            &tile_.sum(row),
+            tile_.rotated_sums(row),
+            tile_.exact_sums(row)};
+  }
+
+  // Where many rows see the same blocks, all but the last few together. Returns how many.
+  std::size_t attend_shared(const CodedRun& run) {
+    const std::size_t count = tile_.rows() / kMaxRows;
+    if (count < kLeastShared || run.keys.format != Format::kTq4 || run.values.format != Format::kTq4) return 0;
+    QueryRows groups[kMaxSharedGroups];
+    for (std::size_t g = 0; g < count; ++g) groups[g] = query_rows(g * kMaxRows, kMaxRows);
+    kernels().attend_shared(run, groups, count, tile_.wide_codes());
+    return count * kMaxRows;
+  }
+
   // As many coded blocks as all rows see entirely, or one of which they do not.
   std::size_t add_coded(std::size_t i, std::size_t end) {
     CodedBlock blocks[kRunBlocks];
@@ -161,14 +184,14 @@ class AttendTask {
                  count,
                  nullptr,
                  false};
-    for (std::size_t row = 0; row < tile_.rows(); row += kMaxRows) {
+    const std::size_t shared = partial ? 0 : attend_shared(run);
+    for (std::size_t row = shared; row < tile_.rows(); row += kMaxRows) {
       const std::size_t rows = std::min(kMaxRows, tile_.rows() - row);
       VisibleTokens visible[kMaxRows];
       for (std::size_t r = 0; partial && r < rows; ++r) visible[r] = visible_columns(row + r, job_.segments[i]);
       if (partial) run.visible = visible;
       run.far = options_.far && row == 0;  // the other rows find the blocks near
-      kernels().attend_run(run, {rows, tile_.coded(row), tile_.rotated(row), &tile_.maximum(row), &tile_.sum(row),
-                                 tile_.rotated_sums(row), tile_.exact_sums(row)});
+      kernels().attend_run(run, query_rows(row, rows));
     }
     return i + count;
   }

@@ -45,6 +45,9 @@ class RowTile {
     return {to, Element::kF32, value_padded_};
   }
 
+  // Memory for the codes of a block, looked up; only in tiles of more than kMaxRows rows.
+  std::uint8_t* wide_codes() { return reinterpret_cast<std::uint8_t*>(tokens()); }
+
   // Rotates and quantizes a loaded query.
   void prepare(const Layer& layer, std::size_t row) {
     if (!layer.keys_coded()) return;
@@ -91,8 +94,10 @@ class RowTile {
 
  private:
   // One piece of memory: the floats of all rows, their integers, tokens expanded to floats.
-  std::size_t float_count() const { return rows_ * (2 * key_padded_ + 2 * value_padded_ + 2) + key_padded_; }
-  std::size_t integer_count() const { return rows_ * (key_padded_ / 2 + groups_); }
+  std::size_t float_count() const {
+    return round_up(rows_ * (2 * key_padded_ + 2 * value_padded_ + 2) + key_padded_, kAlignment / sizeof(float));
+  }
+  std::size_t integer_count() const { return round_up(rows_ * (key_padded_ / 2 + groups_), kAlignment / 4); }
   std::int32_t* integers() { return reinterpret_cast<std::int32_t*>(memory_.data() + float_count()); }
   float* tokens() { return memory_.data() + float_count() + integer_count(); }
 

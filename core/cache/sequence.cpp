@@ -30,7 +30,7 @@ void write_rows(const Layer& layer, const TokenSource& source, std::size_t first
 void read_coded(const Layer& layer, const Segment& segment, const TokenTarget& target, std::size_t at,
                 CoderScratch& scratch) {
   const RowTarget none{nullptr, target.element, 0};
-  for (std::size_t done = 0, count; done < segment.count; done += count) {
+  for (std::size_t done = 0, count = 0; done < segment.count; done += count) {
     const std::size_t row = segment.row + done;
     count = std::min(kTile - row % kTile, segment.count - done);
     for (std::size_t head = 0; head < layer.options().kv_heads; ++head)

@@ -55,9 +55,9 @@ RowSource TokenSource::value_rows(std::size_t token, std::size_t head) const {
   return {element_at(values, element, token * value_token_stride + head * value_head_stride), element,
           value_token_stride};
 }
-TokenSource TokenSource::part(std::size_t first, std::size_t of) const {
+TokenSource TokenSource::part(std::size_t first, std::size_t tokens) const {
   TokenSource part = *this;
-  part.count = of;
+  part.count = tokens;
   part.keys = key_rows(first, 0).data;
   part.values = value_rows(first, 0).data;
   return part;

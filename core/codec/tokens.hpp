@@ -15,7 +15,7 @@ struct TokenSource {
 
   RowSource key_rows(std::size_t token, std::size_t head) const;
   RowSource value_rows(std::size_t token, std::size_t head) const;
-  TokenSource part(std::size_t first, std::size_t count) const;
+  TokenSource part(std::size_t first, std::size_t tokens) const;
 };
 
 struct TokenTarget {

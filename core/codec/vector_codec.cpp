@@ -170,26 +170,26 @@ void VectorCodec::coded_scores(const std::uint8_t* codes, std::size_t count, con
   }
   Block block(allocator_, *this, options_.layout == VectorLayout::kRecords);
   for (std::size_t first = 0; first < count; first += kBlockTokens) {
-    const std::size_t rows = std::min(count - first, kBlockTokens);
-    gather(codes, first, rows, block);
+    const std::size_t vectors = std::min(count - first, kBlockTokens);
+    gather(codes, first, vectors, block);
     for (std::size_t q = 0; q < n_query; q += kMaxRows)
-      block_scores(block, rows, prepared.data() + q, std::min(n_query - q, kMaxRows), scores + q * count + first,
+      block_scores(block, vectors, prepared.data() + q, std::min(n_query - q, kMaxRows), scores + q * count + first,
                    count);
   }
 }
 
-// Scores of the first `count` vectors of a block, rows `stride` floats apart.
-void VectorCodec::block_scores(const Block& block, std::size_t count, const CodedQuery* queries, std::size_t rows,
+// Scores of the first `vectors` of a block, rows `stride` floats apart.
+void VectorCodec::block_scores(const Block& block, std::size_t vectors, const CodedQuery* queries, std::size_t rows,
                                float* scores, std::size_t stride) const {
   const bool records = options_.layout == VectorLayout::kRecords;
   const CodedSide keys{block.codes, block.scales, records ? 1.0f : power_of_two(block.offsets[0]), block.next,
                        block.later};
-  if (!records && count == kBlockTokens)
+  if (!records && vectors == kBlockTokens)
     return kernels().coded_scores(coder_.shape(), keys, queries, rows, scores, stride);
   alignas(64) float found[kMaxRows * kBlockTokens];
   kernels().coded_scores(coder_.shape(), keys, queries, rows, found, kBlockTokens);
   for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t i = 0; i < vectors; ++i)
       scores[r * stride + i] = found[r * kBlockTokens + i] * (records ? power_of_two(block.offsets[i]) : 1.0f);
 }
 

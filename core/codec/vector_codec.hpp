@@ -43,7 +43,7 @@ class VectorCodec {
   void gather(const std::uint8_t* codes, std::size_t first, std::size_t count, Block& block) const;
   void coded_scores(const std::uint8_t* codes, std::size_t count, const float* queries, std::size_t n_query,
                     float* scores) const;
-  void block_scores(const Block& block, std::size_t count, const CodedQuery* queries, std::size_t rows, float* scores,
+  void block_scores(const Block& block, std::size_t vectors, const CodedQuery* queries, std::size_t rows, float* scores,
                     std::size_t stride) const;
 
   Allocator allocator_;

@@ -127,6 +127,7 @@ struct QueryRows {
 };
 
 inline constexpr std::size_t kMaxRows = 4;  // query rows a scores or values kernel takes at once
+inline constexpr std::size_t kMaxSharedGroups = 32;
 
 struct KernelTable {
   const char* name;
@@ -187,6 +188,9 @@ struct KernelTable {
 
   // Attention over a run of blocks: all of the above in one pass.
   void (*attend_run)(const CodedRun& run, const QueryRows& rows);
+  // The same for up to kMaxSharedGroups groups of kMaxRows rows, none of them masked; both sides tq4. `memory`, aligned to
+  // 64 bytes, holds 64 * (padded key dim + padded value dim + 1) bytes.
+  void (*attend_shared)(const CodedRun& run, const QueryRows* groups, std::size_t count, std::uint8_t* memory);
 
   // The same for `count` (at most 64) rows of 16-bit or 32-bit floats. queries[r * padded + j], scores[r * 64 + t].
   void (*row_scores)(RowSource keys, std::size_t count, std::size_t dim, const float* queries, std::size_t rows,

@@ -153,7 +153,7 @@ void weigh_block(const CodedRun& run, std::size_t i, const QueryRows& rows, Weig
 }
 
 // Blocks are read in the order keys of i + 1, values of i, keys of i + 2, values of i + 1, ..
-template <class S, Format Keys, int Rows>
+template <class S, Codes Keys, int Rows>
 void block_scores(const CodedRun& run, std::size_t i, const QueryRows& rows, Weighted<Rows>& now) noexcept {
   const CodedBlock& block = run.at(i);
   const std::uint8_t* next = run.at(i == 0 ? 0 : i - 1).head + run.parts.values;
@@ -162,14 +162,14 @@ void block_scores(const CodedRun& run, std::size_t i, const QueryRows& rows, Wei
   raw_scores<S, Keys, Rows>(run.keys, keys, rows.queries, now.weights);
 }
 
-template <class S, Format Values, int Rows>
+template <class S, Codes Values, int Rows>
 void quantize_weighted(const CodedRun& run, const CodedBlock& block, Weighted<Rows>& now) noexcept {
   prefetch<kFetchedPerRow * Rows>(block.head + run.parts.values);
   expand_scales<S>(run.values, block.head + run.parts.value_scales, now.scales);
   quantize_block<S, Values, Rows>(run.values, now.scales, now.weights, now.integers);
 }
 
-template <class S, Format Values, int Rows>
+template <class S, Codes Values, int Rows>
 void block_values(const CodedRun& run, std::size_t i, const QueryRows& rows, const Weighted<Rows>& now) noexcept {
   const CodedBlock& block = run.at(i);
   const std::uint8_t* next = run.at(i + 2).head;
@@ -182,7 +182,7 @@ void block_values(const CodedRun& run, std::size_t i, const QueryRows& rows, con
 
 // Softmax weights, and integers made of them, are chains of latencies. So two blocks are on their way: the chains of one
 // run beside the dot products of the other.
-template <class S, Format Keys, Format Values, int Rows>
+template <class S, Codes Keys, Codes Values, int Rows>
 void attend_rows(const CodedRun& run, const QueryRows& rows) noexcept {
   Weighted<Rows> buffer[2];
   LaneSums<S, Rows> sums;
@@ -200,19 +200,19 @@ void attend_rows(const CodedRun& run, const QueryRows& rows) noexcept {
   for (int r = 0; r < Rows; ++r) rows.sums[r] += S::sum(S::F::load_aligned(sums.lane[r]));
 }
 
-template <class S, Format Keys, Format Values>
+template <class S, Codes Keys, Codes Values>
 void attend_formats(const CodedRun& run, const QueryRows& rows) noexcept {
   with_rows(rows.rows, [&](auto n) { attend_rows<S, Keys, Values, decltype(n)::value>(run, rows); });
 }
 
 template <class S>
 void attend_run(const CodedRun& run, const QueryRows& rows) noexcept {
-  constexpr Format tq4 = Format::kTq4, tq8 = Format::kTq8;
-  if (run.keys.format == tq4) {
-    if (run.values.format == tq4) return attend_formats<S, tq4, tq4>(run, rows);
+  constexpr Codes tq4 = Codes::kTq4, tq8 = Codes::kTq8;
+  if (run.keys.format == Format::kTq4) {
+    if (run.values.format == Format::kTq4) return attend_formats<S, tq4, tq4>(run, rows);
     return attend_formats<S, tq4, tq8>(run, rows);
   }
-  if (run.values.format == tq4) return attend_formats<S, tq8, tq4>(run, rows);
+  if (run.values.format == Format::kTq4) return attend_formats<S, tq8, tq4>(run, rows);
   attend_formats<S, tq8, tq8>(run, rows);
 }
 

@@ -90,9 +90,26 @@ TQ_INLINE inline void prefetch_later(const std::uint8_t* at) noexcept {
   for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
+// What a kernel reads: codes as they are stored, or tq4 codes looked up beforehand, a byte each (shared-inl.hpp).
+enum class Codes { kTq4, kTq8, kWide };
+template <Codes Code>
+inline constexpr std::size_t kWidening = Code == Codes::kWide ? 2 : 1;  // bytes in place of one
+
+// The codes of the low and of the high nibbles of a vector; wide ones are `apart` bytes apart.
+template <class S>
+struct TwoCodes {
+  typename S::I low, high;
+};
+template <class S, Codes Code>
+TQ_INLINE inline TwoCodes<S> two_codes(typename S::I table, const std::uint8_t* at, std::size_t apart) noexcept {
+  if constexpr (Code == Codes::kWide) return {load_lanes<S>(at), load_lanes<S>(at + apart)};
+  const typename S::I stored = load_lanes<S>(at);
+  return {S::lookup_low(table, stored), S::lookup_high(table, stored)};
+}
+
 // Integer dot products of `Vectors` vectors of tq4 keys with the queries. Where sums are few and registers many, the two
 // nibbles of a byte get sums of their own, to hide the latency of a dot product.
-template <class S, int Rows, int Vectors>
+template <class S, Codes Code, int Rows, int Vectors>
 TQ_INLINE inline void dot_nibbles(const std::uint8_t* codes, std::size_t cells, Ahead ahead,
                                   const GroupQuery (&queries)[Rows],
                                   typename S::I::register_type (&sum)[Rows * Vectors]) noexcept {
@@ -107,16 +124,18 @@ TQ_INLINE inline void dot_nibbles(const std::uint8_t* codes, std::size_t cells, 
     if constexpr (split) high_sum[i] = splat<S>(0);
   });
   for (std::size_t cell = 0; cell < cells; ++cell) {
-    prefetch<Vectors * S::kLanes * 4>(codes + cell * 256 + ahead.next);
-    if (ahead.later != 0) prefetch_later<Vectors * S::kLanes * 4>(codes + cell * 256 + ahead.later);
+    if constexpr (Code != Codes::kWide) {
+      prefetch<Vectors * S::kLanes * 4>(codes + cell * 256 + ahead.next);
+      if (ahead.later != 0) prefetch_later<Vectors * S::kLanes * 4>(codes + cell * 256 + ahead.later);
+    }
     Register low_digit[Rows], high_digit[Rows];
     unroll<Rows>([&](auto r) TQ_INLINE {
       low_digit[r] = splat<S>(queries[r].digits[2 * cell]);
       high_digit[r] = splat<S>(queries[r].digits[2 * cell + 1]);
     });
     unroll<Vectors>([&](auto v) TQ_INLINE {
-      const typename S::I stored = load_lanes<S>(codes + cell * 256 + v * S::kLanes * 4);
-      const typename S::I low = S::lookup_low(table, stored), high = S::lookup_high(table, stored);
+      const std::uint8_t* at = codes + kWidening<Code> * cell * 256 + v * S::kLanes * 4;
+      const auto [low, high] = two_codes<S, Code>(table, at, 256);
       unroll<Rows>([&](auto r) TQ_INLINE {
         constexpr int i = r * Vectors + v;
         low_sum[i] = S::dot(low_sum[i], low, low_digit[r]);
@@ -162,13 +181,13 @@ TQ_INLINE inline void dot_bytes(const std::uint8_t* codes, std::size_t cells, Ah
 }
 
 // scores[r][t] (+)= group scale * dot product, for the tokens of `Vectors` vectors; += except for the first group.
-template <class S, Format Code, int Rows, int Vectors>
+template <class S, Codes Code, int Rows, int Vectors>
 [[gnu::noinline]] void add_group_scores(const std::uint8_t* codes, std::size_t cells, Ahead ahead,
                                         std::size_t low_digits, const std::uint8_t* scales,
                                         const GroupQuery (&queries)[Rows], bool first, float* scores) noexcept {
   typename S::I::register_type sum[Rows * Vectors];
-  if constexpr (Code == Format::kTq4) {
-    dot_nibbles<S, Rows, Vectors>(codes, cells, ahead, queries, sum);
+  if constexpr (Code != Codes::kTq8) {
+    dot_nibbles<S, Code, Rows, Vectors>(codes, cells, ahead, queries, sum);
   } else {
     dot_bytes<S, Rows, Vectors>(codes, cells, ahead, queries, low_digits, sum);
   }
@@ -183,9 +202,9 @@ template <class S, Format Code, int Rows, int Vectors>
 }
 
 // Scores (64-byte aligned) without the factor of the query and the offset of the block.
-template <class S, Format Code, int Rows>
+template <class S, Codes Code, int Rows>
 void raw_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, float* scores) noexcept {
-  constexpr bool tq4 = Code == Format::kTq4;
+  constexpr bool tq4 = Code != Codes::kTq8;
   constexpr int vectors = token_vectors<S>(tq4 ? Rows : 2 * Rows);
   constexpr std::size_t cell_dims = tq4 ? 8 : 4;
   constexpr std::int32_t bias = tq4 ? S::kNibbleBias : S::kByteBias;
@@ -196,7 +215,8 @@ void raw_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuery*
     GroupQuery group_queries[Rows];
     for (int r = 0; r < Rows; ++r)
       group_queries[r] = {queries[r].digits + first / 4, -bias * queries[r].group_sums[group]};
-    const std::size_t cells = (end - first + cell_dims - 1) / cell_dims, offset = first / cell_dims * 256;
+    const std::size_t cells = (end - first + cell_dims - 1) / cell_dims,
+                      offset = kWidening<Code> * first / cell_dims * 256;
     for (std::size_t t = 0; t < kBlockTokens; t += vectors * S::kLanes) {
       add_group_scores<S, Code, Rows, vectors>(keys.codes + offset + t * 4, cells, ahead, low_digits,
                                                keys.scales + group * kBlockTokens + t, group_queries, group == 0,
@@ -205,7 +225,7 @@ void raw_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuery*
   }
 }
 
-template <class S, Format Code, int Rows>
+template <class S, Codes Code, int Rows>
 void coded_scores_of(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, float* scores,
                      std::size_t stride) noexcept {
   alignas(64) float raw[Rows * kBlockTokens];
@@ -234,8 +254,8 @@ void coded_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuer
   with_rows(rows, [&](auto r) {
     constexpr int Rows = decltype(r)::value;
     if (shape.format == Format::kTq4)
-      return coded_scores_of<S, Format::kTq4, Rows>(shape, keys, queries, scores, stride);
-    coded_scores_of<S, Format::kTq8, Rows>(shape, keys, queries, scores, stride);
+      return coded_scores_of<S, Codes::kTq4, Rows>(shape, keys, queries, scores, stride);
+    coded_scores_of<S, Codes::kTq8, Rows>(shape, keys, queries, scores, stride);
   });
 }
 

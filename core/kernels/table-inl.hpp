@@ -3,8 +3,8 @@
 
 #include "decode-inl.hpp"
 #include "exact-inl.hpp"
-#include "run-inl.hpp"
 #include "scales-inl.hpp"
+#include "shared-inl.hpp"
 
 namespace tq {
 namespace {
@@ -32,6 +32,7 @@ constexpr KernelTable kernel_table(const char* name) {
           &coded_scores<S>,
           &coded_values<S>,
           &attend_run<S>,
+          &attend_shared<S>,
           &row_scores<S>,
           &row_values<S>,
           &softmax<S>,

@@ -1,0 +1,103 @@
+// Attention of many query rows over the same coded blocks, as in a prefill: the codes of a block are looked up once, to a
+// byte each, and then stay in the first-level cache while one group of rows after another uses them.
+#pragma once
+
+#include "run-inl.hpp"
+
+namespace tq {
+namespace {
+
+template <class S>
+void store_wide(typename S::I bytes, std::uint8_t* to) noexcept {
+  bytes.store_unaligned(reinterpret_cast<std::int32_t*>(to));
+}
+
+// Cells of 256 bytes to cells of 512: the codes of the low nibbles of all 64 tokens, then those of the high ones.
+template <class S>
+void widen_keys(const CodeShape& shape, const std::uint8_t* codes, std::uint8_t* wide) noexcept {
+  static constexpr Table16 centroids = signed_centroids(S::kNibbleBias);
+  const typename S::I table = S::table(centroids);
+  const std::size_t cells = (shape.dim + 7) / 8;
+  for (std::size_t cell = 0; cell < cells; ++cell, codes += 256, wide += 512) {
+    for (std::size_t at = 0; at < 256; at += S::kLanes * 4) {
+      const auto [low, high] = two_codes<S, Codes::kTq4>(table, codes + at, 0);
+      store_wide<S>(low, wide + at);
+      store_wide<S>(high, wide + 256 + at);
+    }
+  }
+}
+
+// Quads of `lanes` dwords to twice as many: low nibbles, then high ones. Writes up to a register beyond the last quad.
+template <class S>
+void widen_quads(const std::uint8_t* codes, std::size_t quads, std::size_t lanes, std::uint8_t* wide) noexcept {
+  static constexpr Table16 centroids = signed_centroids(0);
+  const typename S::I table = S::table(centroids);
+  for (std::size_t quad = 0; quad < quads; ++quad, codes += lanes * 4, wide += lanes * 8) {
+    for (std::size_t lane = 0; lane < lanes; lane += S::kLanes)
+      store_wide<S>(S::lookup_low(table, S::load_some(codes + lane * 4, lanes - lane)), wide + lane * 4);
+    for (std::size_t lane = 0; lane < lanes; lane += S::kLanes)
+      store_wide<S>(S::lookup_high(table, S::load_some(codes + lane * 4, lanes - lane)), wide + (lanes + lane) * 4);
+  }
+}
+
+template <class S>
+void widen_values(const CodeShape& shape, const std::uint8_t* codes, std::uint8_t* wide) noexcept {
+  constexpr std::size_t quads = kBlockTokens / 4, width = 32;
+  const std::size_t whole = shape.dim / width, lanes = round_up((shape.dim % width + 1) / 2, 4);
+  widen_quads<S>(codes, whole * quads, 16, wide);
+  if (lanes != 0) widen_quads<S>(codes + whole * quads * 64, quads, lanes, wide + whole * quads * 128);
+}
+
+// A block on its way through the groups of rows.
+struct WideBlock {
+  CodedSide keys, values;
+  BlockScales scales;  // of the values
+};
+
+template <class S>
+void widen_block(const CodedRun& run, std::size_t i, std::uint8_t* memory, WideBlock& out) noexcept {
+  const CodedBlock& block = run.at(i);
+  std::uint8_t* values = memory + kBlockTokens * padded_dim(run.keys.dim);
+  widen_keys<S>(run.keys, block.head + run.parts.keys, memory);
+  widen_values<S>(run.values, block.head + run.parts.values, values);
+  expand_scales<S>(run.values, block.head + run.parts.value_scales, out.scales);
+  out.keys = {memory, block.head + run.parts.key_scales, block.key_scale, memory, nullptr};
+  out.values = {values, block.head + run.parts.value_scales, block.value_scale, values, nullptr};
+  const std::size_t bytes = run.parts.values + kBlockTokens * run.values.dim / 2;
+  for (std::size_t at = 0; at < bytes; at += 64) prefetch_later<1>(run.at(i + 1).head + at);
+}
+
+// Sums of values are read and written once per block and group: they come back from the second-level cache.
+inline void prefetch_sums(const CodedRun& run, const QueryRows& rows) noexcept {
+  const auto* sums = reinterpret_cast<const std::uint8_t*>(rows.value_sums);
+  for (std::size_t at = 0; at < kMaxRows * padded_dim(run.values.dim) * sizeof(float); at += 64) prefetch<1>(sums + at);
+}
+
+template <class S>
+void attend_shared(const CodedRun& run, const QueryRows* groups, std::size_t count, std::uint8_t* memory) noexcept {
+  constexpr int Rows = kMaxRows;
+  constexpr Codes wide = Codes::kWide;
+  Weighted<Rows> buffer[2];
+  LaneSums<S, Rows> sums[kMaxSharedGroups];
+  WideBlock block;
+  const auto weigh = [&](std::size_t i, std::size_t g) {
+    raw_scores<S, wide, Rows>(run.keys, block.keys, groups[g].queries, buffer[g % 2].weights);
+    weigh_block<S, Rows>(run, i, groups[g], buffer[g % 2], nullptr, sums[g]);
+  };
+  for (std::size_t i = 0; i < run.count; ++i) {
+    widen_block<S>(run, i, memory, block);
+    weigh(i, 0);
+    for (std::size_t g = 0; g < count; ++g) {
+      Weighted<Rows>& now = buffer[g % 2];
+      prefetch_sums(run, groups[g]);
+      quantize_block<S, wide, Rows>(run.values, block.scales, now.weights, now.integers);
+      if (g + 1 < count) weigh(i, g + 1);
+      value_sums<S, wide, Rows>(run.values, block.values, now.integers, groups[g].value_sums);
+    }
+  }
+  for (std::size_t g = 0; g < count; ++g)
+    for (int r = 0; r < Rows; ++r) groups[g].sums[r] += S::sum(S::F::load_aligned(sums[g].lane[r]));
+}
+
+}  // namespace
+}  // namespace tq

@@ -1,0 +1,134 @@
+// Softmax weights of a block as integers, for sums over coded values.
+//
+// The weights of a block and group, softmax weight times the token's scale, become integers relative to the largest of
+// them. One digit of 8 bits (7 on NEON), rounded with an ordered dither so that many small weights keep their sum, is
+// enough unless one token outweighs the others, as an attention sink does: then a second digit follows in a second pass
+// (docs/numerics.md).
+#pragma once
+
+#include "scores-inl.hpp"
+
+namespace tq {
+namespace {
+
+inline constexpr float kPeaked = 0.5f;  // a second digit if the largest weight is more than this part of the sum
+// Values of 8 bits deserve weights of more.
+template <Codes Code>
+inline constexpr bool kAlwaysTwoDigits = Code == Codes::kTq8;
+
+// Van der Corput's sequence: any run of tokens has evenly spread thresholds within (0, 1).
+struct Dither {
+  alignas(64) float threshold[kBlockTokens];
+};
+constexpr Dither make_dither() {
+  Dither dither{};
+  for (unsigned t = 0; t < kBlockTokens; ++t) {
+    unsigned reversed = 0;
+    for (unsigned bit = 0; bit < 6; ++bit) reversed |= (t >> bit & 1u) << (5 - bit);
+    dither.threshold[t] = (static_cast<float>(reversed) + 0.5f) / kBlockTokens;
+  }
+  return dither;
+}
+
+inline constexpr Dither kDither = make_dither();
+
+// One row's weights: unit * high + low_unit * low. Where low_unit is 0 there is no second digit.
+struct IntegerWeights {
+  alignas(64) std::uint8_t high[kBlockTokens], low[kBlockTokens];
+  float unit, low_unit;
+};
+
+template <class S>
+inline constexpr int kDigitBits = S::kWeightRange == 256 ? 8 : 7;
+template <class S>
+inline constexpr int kTokenVectors = static_cast<int>(kBlockTokens) / S::kLanes;
+
+// The scales of a side, [group][token], as floats without the block's 2^offset.
+struct BlockScales {
+  alignas(64) float scale[kMaxPadded / 32][kBlockTokens];
+};
+template <class S>
+void expand_scales(const CodeShape& shape, const std::uint8_t* bytes, BlockScales& out) noexcept {
+  const std::size_t count = shape.groups() * kBlockTokens;
+  for (std::size_t i = 0; i < count; i += S::kLanes) scales_from_bytes<S>(bytes + i).store_aligned(out.scale[0] + i);
+}
+
+// Stores the bytes of all 64 tokens; vector(Constant<i>) gives the lanes of vector i.
+template <class S, class Vector>
+TQ_INLINE inline void store_token_bytes(Vector vector, std::uint8_t* bytes) noexcept {
+  unroll<kTokenVectors<S> / 4>([&](auto four) TQ_INLINE {
+    constexpr int i = 4 * four;
+    S::store_bytes(vector(Constant<i>{}), vector(Constant<i + 1>{}), vector(Constant<i + 2>{}),
+                   vector(Constant<i + 3>{}), bytes + i * S::kLanes);
+  });
+}
+
+template <class S>
+TQ_INLINE inline void one_digit(const typename S::F::register_type* w, float largest, IntegerWeights& out) noexcept {
+  constexpr float range = S::kWeightRange - 1;
+  // The least divisor keeps 0 * infinity away where all weights are zero.
+  const typename S::F factor(range / (largest > 1e-30f ? largest : 1e-30f));
+  store_token_bytes<S>(
+      [&](auto i) TQ_INLINE {
+        const typename S::F threshold = S::F::load_aligned(kDither.threshold + i * S::kLanes);
+        return S::truncate(S::multiply_add(typename S::F(w[i]), factor, threshold));
+      },
+      out.high);
+  out.unit = largest * (1.0f / range);
+  out.low_unit = 0;
+}
+
+template <class S>
+TQ_INLINE inline void two_digits(const typename S::F::register_type* w, float largest, IntegerWeights& out) noexcept {
+  constexpr float range = S::kWeightRange * S::kWeightRange - 1;
+  const typename S::F factor(range / (largest > 1e-30f ? largest : 1e-30f));
+  const auto q = [&](auto i) TQ_INLINE { return S::round(typename S::F(w[i]) * factor); };
+  store_token_bytes<S>([&](auto i) TQ_INLINE { return S::template shift_right32<kDigitBits<S>>(q(i)); }, out.high);
+  store_token_bytes<S>([&](auto i) TQ_INLINE { return q(i) & splat<S>(S::kWeightRange - 1); }, out.low);
+  out.low_unit = largest * (1.0f / range);
+  out.unit = out.low_unit * S::kWeightRange;
+}
+
+// The integer weights of each row, [row][token] before, for one group of coordinates.
+template <class S, Codes Code, int Rows>
+TQ_INLINE inline void quantize_weights(const float* weights, const float* scales,
+                                       IntegerWeights (&out)[Rows]) noexcept {
+  using Register = typename S::F::register_type;
+  constexpr int vectors = kTokenVectors<S>;
+  Register w[Rows * vectors], most[Rows], sum[Rows];
+  unroll<Rows>([&](auto r) TQ_INLINE {
+    unroll<vectors>([&](auto i) TQ_INLINE {
+      const typename S::F product =
+          S::F::load_aligned(weights + r * kBlockTokens + i * S::kLanes) * S::F::load_aligned(scales + i * S::kLanes);
+      w[r * vectors + i] = product;
+      most[r] = i == 0 ? product : xsimd::max(typename S::F(most[r]), product);
+      sum[r] = i == 0 ? product : typename S::F(sum[r]) + product;
+    });
+  });
+  float largest[Rows], total[Rows];
+  maxima_of_lanes<S, Rows>(most, largest);
+  sums_of_lanes<S, Rows>(sum, total);
+  unroll<Rows>([&](auto r) TQ_INLINE {
+    if (kAlwaysTwoDigits<Code> || largest[r] > kPeaked * total[r]) {
+      two_digits<S>(w + r * vectors, largest[r], out[r]);
+    } else {
+      one_digit<S>(w + r * vectors, largest[r], out[r]);
+    }
+  });
+}
+
+// The integer weights of a block: [group][row].
+template <int Rows>
+using BlockWeights = IntegerWeights[kMaxPadded / 32][Rows];
+
+template <class S, Codes Code, int Rows>
+void quantize_block(const CodeShape& shape, const BlockScales& scales, const float* weights,
+                    BlockWeights<Rows>& out) noexcept {
+  const std::size_t groups = shape.groups();
+  for (std::size_t group = 0; group < groups; ++group) {
+    quantize_weights<S, Code, Rows>(weights, scales.scale[group], out[group]);
+  }
+}
+
+}  // namespace
+}  // namespace tq
