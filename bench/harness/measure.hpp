@@ -14,7 +14,7 @@ struct Settings {
   double case_seconds = 4;     // rough upper bound for the rounds of a case
   double sample_ns = 300'000;  // a sample repeats the call until it takes about this long
 };
-inline constexpr int kFewestRounds = 3;
+inline constexpr int kFewestRounds = 11;
 
 struct Limit {
   double ns = 0;

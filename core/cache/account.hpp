@@ -106,9 +106,19 @@ class Account {
     void* page = nullptr;
     if (of->room != nullptr && reserve(of->slot)) page = Slabs::take(*of, slab);
     full = page != nullptr && Slabs::full(*slab);
-    if (page == nullptr) page = allocate(size);
+    if (page == nullptr) {
+      drop_empty_slab(*of);
+      page = allocate(size);
+    }
     of->live += of->slot;
     return page;
+  }
+
+  // A new slab of which the budget allows no slot.
+  void drop_empty_slab(Slabs::Size& size) noexcept {
+    if (size.room == nullptr || size.room->taken != 0) return;
+    Slabs::free(*size.room);
+    cancel(size.left_over());
   }
 
   void add_slab(Slabs::Size& size) noexcept {

@@ -102,6 +102,19 @@ TEST(Slabs, StayWithinTheBudgetAndUseItUp) {
   EXPECT_TRUE(pages.take());
 }
 
+TEST(Slabs, OfWhichTheBudgetAllowsNoSlotAreGivenBack) {
+  Slabs slabs;
+  const std::uint64_t left_over = slabs.size_for(kPage)->left_over(), pages = Slabs::kShort / kPage + 1;
+  Account account(Allocator{}, pages * kPage + left_over + kPage / 2);
+  Pages taken(account);
+  while (taken.count() < pages) ASSERT_TRUE(taken.take());
+  EXPECT_EQ(taken.in_slabs(), 0u);
+  EXPECT_FALSE(taken.take());
+  EXPECT_EQ(account.bytes(), pages * kPage);
+  taken.release(0);
+  EXPECT_TRUE(taken.take());
+}
+
 TEST(Slabs, AreNotForAllocatorsOfTheCaller) {
   std::size_t calls = 0;
   const auto allocate = [](void* user, std::size_t size, std::size_t alignment) -> void* {
