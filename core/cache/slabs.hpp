@@ -39,7 +39,8 @@ class Slabs {
 
   // The size for `bytes`, or NULL: too large for slabs, or one size too many.
   Size* size_for(std::size_t bytes) noexcept;
-  static bool worth_a_slab(const Size& size) { return size.live >= kShort; }
+  // Not for the first few pages, nor where what a slab leaves over is much beside them.
+  static bool worth_a_slab(const Size& size) { return size.live >= kShort && size.live >= 32 * size.left_over(); }
 
   // A slot of a slab with room; NULL if there is none.
   static void* take(Size& size, Slab*& slab) noexcept;

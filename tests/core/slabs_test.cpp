@@ -1,6 +1,7 @@
 // Pages in slabs: none overlap, the bytes are counted, and what is given back is used again or freed.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -102,9 +103,26 @@ TEST(Slabs, StayWithinTheBudgetAndUseItUp) {
   EXPECT_TRUE(pages.take());
 }
 
+// Pages of which a slab holds few leave much of it over.
+TEST(Slabs, CostLittleBesideThePagesInUse) {
+  for (const std::size_t page : {kPage, std::size_t{(256 << 10) + 64}, std::size_t{(520 << 10) + 64}}) {
+    Account account(Allocator{}, 0);
+    std::vector<Taken> taken;
+    for (std::size_t i = 1; i <= 80; ++i) {
+      Taken one{nullptr, nullptr, 0};
+      one.memory = account.allocate_page(page, one.slab);
+      taken.push_back(one);
+      EXPECT_LE(account.bytes(), i * (page + 64) * 104 / 100) << page << " x " << i;
+    }
+    for (const Taken& one : taken) account.release_page(one.memory, page, one.slab);
+    EXPECT_EQ(account.bytes(), 0u);
+  }
+}
+
 TEST(Slabs, OfWhichTheBudgetAllowsNoSlotAreGivenBack) {
   Slabs slabs;
-  const std::uint64_t left_over = slabs.size_for(kPage)->left_over(), pages = Slabs::kShort / kPage + 1;
+  const std::uint64_t left_over = slabs.size_for(kPage)->left_over();
+  const std::uint64_t pages = std::max<std::uint64_t>(Slabs::kShort, 32 * left_over) / kPage + 1;
   Account account(Allocator{}, pages * kPage + left_over + kPage / 2);
   Pages taken(account);
   while (taken.count() < pages) ASSERT_TRUE(taken.take());
