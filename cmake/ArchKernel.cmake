@@ -23,8 +23,11 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC's own AVX-512 headers start from undefined registers on purpose, and GCC warns about it (GCC bug 105593).
   list(APPEND TQ_KERNEL_FLAGS -Wno-uninitialized -Wno-maybe-uninitialized)
-  # Without these GCC 12 copies every accumulator of a loop to another register and back, and spills some.
-  list(APPEND TQ_KERNEL_FLAGS -fno-tree-coalesce-vars -fno-tree-pre)
+  if(NOT TQ_SANITIZE)
+    # Without these GCC 12 copies every accumulator of a loop to another register and back, and spills some. Instrumented
+    # code it would compile for a quarter of an hour.
+    list(APPEND TQ_KERNEL_FLAGS -fno-tree-coalesce-vars -fno-tree-pre)
+  endif()
 endif()
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
