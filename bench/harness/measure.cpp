@@ -47,7 +47,7 @@ class Session {
     adds_ = add_rate(limits.adds, &Work::adds);
     fmas_ = add_rate(limits.fmas, &Work::fmas);
     dots_ = add_rate(limits.dots, &Work::dots);
-    cycles_ = add_loop(dependent_additions, 1);
+    cycles_ = add_loop(dependent_additions);
   }
 
   void run() {
@@ -70,7 +70,7 @@ class Session {
     result.adds_per_ns = rate(adds_);
     result.fmas_per_ns = rate(fmas_);
     result.dots_per_ns = rate(dots_);
-    result.clock_ghz = rate(cycles_);
+    result.clock_ghz = rate(cycles_) / team_.size();
     for (std::size_t i = 0; i < plan_.contenders.size(); ++i) {
       const Contender& c = plan_.contenders[i];
       result.timings.push_back({c.name, c.note, turns_[i].best(), turns_[i].median(), limit(i),
@@ -107,17 +107,13 @@ class Session {
   Rate add_rate(double (*loop)(std::size_t), double Work::*needs) {
     const auto& all = plan_.contenders;
     if (std::none_of(all.begin(), all.end(), [&](const Contender& c) { return c.work.*needs > 0; })) return {};
-    return add_loop(loop, team_.size());
+    return add_loop(loop);
   }
 
-  Rate add_loop(double (*loop)(std::size_t), unsigned threads) {
+  Rate add_loop(double (*loop)(std::size_t)) {
     constexpr std::size_t kSteps = 10'000;
-    const Rate rate{turns_.size(), loop(kSteps) * threads};
-    if (threads == 1) {
-      turns_.push_back({[loop] { consume(loop(kSteps)); }});
-    } else {
-      turns_.push_back({[this, loop] { team_.run([&](unsigned) { consume(loop(kSteps)); }); }});
-    }
+    const Rate rate{turns_.size(), loop(kSteps) * team_.size()};
+    turns_.push_back({[this, loop] { team_.run([&](unsigned) { consume(loop(kSteps)); }); }});
     return rate;
   }
 

@@ -12,23 +12,25 @@ namespace {
 constexpr std::size_t kEnoughTasks = 32;
 constexpr std::size_t kRangeSegments = 128;  // at least; preparing queries and merging cost about 2 % of that
 
+// Query rows of a kv head.
+std::size_t row_count(const AttendOptions& options, const AttendJob& job) {
+  return job.n_query * (options.q_heads / job.layer->options().kv_heads);
+}
+
 std::size_t tile_count(const AttendOptions& options, const AttendJob& job) {
-  const std::size_t rows = job.n_query * (options.q_heads / job.layer->options().kv_heads);
-  return (rows + kTaskRows - 1) / kTaskRows;
+  return (row_count(options, job) + kTaskRows - 1) / kTaskRows;
 }
 
 // Tile `index` of an item: a kv head and up to kTaskRows rows of it.
 AttendTask make_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job,
                      std::size_t index) {
   const std::size_t tiles = tile_count(options, job);
-  const std::size_t rows = job.n_query * (options.q_heads / job.layer->options().kv_heads);
   const std::size_t first = index % tiles * kTaskRows;
-  return {allocator, options, job, index / tiles, first, std::min(kTaskRows, rows - first)};
+  return {allocator, options, job, index / tiles, first, std::min(kTaskRows, row_count(options, job) - first)};
 }
 
 std::size_t partial_floats(const AttendOptions& options, const AttendJob& job) {
-  const std::size_t rows = job.n_query * (options.q_heads / job.layer->options().kv_heads);
-  return std::min(kTaskRows, rows) * RowTile::row_floats(*job.layer);
+  return std::min(kTaskRows, row_count(options, job)) * RowTile::row_floats(*job.layer);
 }
 
 }  // namespace

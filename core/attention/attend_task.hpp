@@ -237,7 +237,7 @@ class AttendTask {
     const CodeShape& shape = layer_.value_coder().shape();
     if (layer_.values_coded()) {
       const CodedSide values{block.values, block.value_scales, power_of_two(header.value_offset), block.values,
-                             block.values};
+                             nullptr};
       return kernels().coded_values(shape, values, tile_.scores(), rows, tile_.rotated_sums(row));
     }
     const Element element = shape.format == Format::kF16 ? Element::kF16 : Element::kBf16;

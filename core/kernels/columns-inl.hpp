@@ -24,7 +24,7 @@ struct FloatColumns {
   TQ_INLINE void load(std::size_t j, typename S::F::register_type (&v)[Count]) const noexcept {
     unroll<Count / 4>([&](auto quad) TQ_INLINE {
       typename S::F::register_type in[4];
-      S::load_transposed(rows + (j + 4 * quad) * sizeof(float), stride, in);
+      load_transposed<S>(rows + (j + 4 * quad) * sizeof(float), stride, in);
       unroll<4>([&](auto i) TQ_INLINE { v[4 * quad + i] = in[i]; });
     });
   }
@@ -35,7 +35,7 @@ struct HalfColumns {
   std::size_t stride;
   TQ_INLINE void load(std::size_t j, typename S::F::register_type (&v)[8]) const noexcept {
     typename S::F::register_type pairs[4];
-    S::load_transposed(rows + j * sizeof(std::uint16_t), stride, pairs);
+    load_transposed<S>(rows + j * sizeof(std::uint16_t), stride, pairs);
     unroll<4>([&](auto i) TQ_INLINE {
       typename S::F even, odd;
       E::template split<S>(S::bits(pairs[i]), even, odd);

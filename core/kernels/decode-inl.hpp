@@ -4,6 +4,7 @@
 // the factor 1/n is in the scales: it is a power of two, and all results are multiples of 2^-142.
 #pragma once
 
+#include "fold-inl.hpp"
 #include "pack-inl.hpp"
 #include "rows-inl.hpp"
 
@@ -79,8 +80,7 @@ float load_scales(const CodeShape& shape, const CodedTile& tile, std::size_t lan
   const typename S::F unit = S::F::load_unaligned(tile.offset_scales + lane) * typename S::F(inverse);
   typename S::F sum(0.0f);
   for (std::size_t g = 0; g < shape.groups(); ++g) {
-    const typename S::I b = S::load_bytes(tile.scales + g * kBlockTokens + tile.first + lane);
-    scales[g] = S::where_not_zero(b, scale_of_index<S>(b)) * unit;
+    scales[g] = scales_from_bytes<S>(tile.scales + g * kBlockTokens + tile.first + lane) * unit;
     sum = sum + scales[g];
   }
   return S::max(sum) * 128.0f * static_cast<float>(shape.group);
@@ -167,7 +167,7 @@ void store_columns(const float* columns, const Rotation& rotation, const float* 
     const auto out = [&](std::size_t i, std::size_t j)
                          TQ_INLINE { return elements_at<E>(target.data, (t + i - from) * target.stride + j); };
     for (std::size_t j = 0; j < whole; j += lanes) {
-      S::load_transposed(columns + j * lanes + t, lanes * sizeof(float), row);
+      load_transposed<S>(columns + j * lanes + t, lanes * sizeof(float), row);
       const Finish<S> finish(rotation, add, j);
       unroll<4>([&](auto i) TQ_INLINE {
         if (static_cast<std::size_t>(i) < begin || static_cast<std::size_t>(i) >= end) return;
@@ -177,7 +177,7 @@ void store_columns(const float* columns, const Rotation& rotation, const float* 
     }
     if (whole == rotation.dim) continue;
     float rest[4][lanes];
-    S::load_transposed(columns + whole * lanes + t, lanes * sizeof(float), row);
+    load_transposed<S>(columns + whole * lanes + t, lanes * sizeof(float), row);
     const Finish<S> finish(rotation, add, whole);
     unroll<4>([&](auto i) TQ_INLINE { finish(row[i]).store_unaligned(rest[i]); });
     for (std::size_t i = begin; i < end; ++i)
@@ -193,13 +193,6 @@ inline void prefetch_rows(RowTarget target, std::size_t rows, std::size_t dim) n
   for (std::size_t t = 0; t < rows; ++t)
     for (std::size_t i = 0; i < dim * bytes; i += 64)
       __builtin_prefetch(static_cast<const char*>(target.data) + t * stride + i, 1, 3);
-}
-
-template <class S>
-float largest_of_row(const float* row, std::size_t padded) noexcept {
-  typename S::F most(0.0f);
-  for (std::size_t j = 0; j < padded; j += S::kLanes) most = S::max_magnitude(most, S::F::load_unaligned(row + j));
-  return S::max(most);
 }
 
 template <class S>

@@ -34,6 +34,12 @@ template <class S>
 typename S::F scale_of_index(typename S::I index) noexcept {
   return S::from_bits((index + splat<S>(kIndexBias)) << 19);
 }
+// Scales of kLanes tokens from their bytes; byte 0 is zero. Without the block's 2^offset.
+template <class S>
+typename S::F scales_from_bytes(const std::uint8_t* bytes) noexcept {
+  const typename S::I b = S::load_bytes(bytes);
+  return S::where_not_zero(b, scale_of_index<S>(b));
+}
 // The scale index of a positive number, rounded by adding `round` to its bits.
 template <class S>
 typename S::I index_of_scale(typename S::F scale, std::int32_t round) noexcept {

@@ -54,5 +54,13 @@ TQ_INLINE inline void maxima_of_lanes(const typename S::F::register_type* v, flo
   fold_lanes<S, Count>(v, Largest<S>{}, out);
 }
 
+// The largest magnitude of a padded row.
+template <class S>
+float largest_of_row(const float* row, std::size_t padded) noexcept {
+  typename S::F most(0.0f);
+  for (std::size_t j = 0; j < padded; j += S::kLanes) most = S::max_magnitude(most, S::F::load_unaligned(row + j));
+  return S::max(most);
+}
+
 }  // namespace
 }  // namespace tq

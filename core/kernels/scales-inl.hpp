@@ -2,6 +2,7 @@
 #pragma once
 
 #include "encode-inl.hpp"
+#include "fold-inl.hpp"
 
 namespace tq {
 namespace {
@@ -31,9 +32,7 @@ bool scale_bytes(const std::int32_t* indices, std::int32_t offset, std::uint8_t*
 
 template <class S>
 float encode_mean(const float* mean, std::size_t padded, std::int8_t* codes) noexcept {
-  typename S::F most(0.0f);
-  for (std::size_t j = 0; j < padded; j += S::kLanes) most = S::max_magnitude(most, S::F::load_unaligned(mean + j));
-  const float largest = S::max(most);
+  const float largest = largest_of_row<S>(mean, padded);
   const bool zero = largest < kSmallestGroup;
   const typename S::F inverse(zero ? 0.0f : 127.0f / largest), limit(127.0f);
   for (std::size_t j = 0; j < padded; j += S::kLanes) {

@@ -9,13 +9,6 @@
 namespace tq {
 namespace {
 
-// Scales of kLanes tokens from their bytes; byte 0 is zero. Without the block's 2^offset.
-template <class S>
-typename S::F scales_from_bytes(const std::uint8_t* bytes) noexcept {
-  const typename S::I b = S::load_bytes(bytes);
-  return S::where_not_zero(b, scale_of_index<S>(b));
-}
-
 // tq4 keys: one query digit, |q| <= 127; tq8 keys: two digits of 7 bits, q = 128 high + low.
 inline constexpr std::int32_t kDigitRange = 127, kTwoDigitRange = 127 * 128;
 
@@ -35,10 +28,7 @@ float quantize_query(const CodeShape& shape, const float* rotated, float scale, 
   const bool one_digit = shape.format == Format::kTq4;
   const auto range = static_cast<float>(one_digit ? kDigitRange : kTwoDigitRange);
   const std::size_t padded = padded_dim(shape.dim);
-  typename S::F most(0.0f);
-  for (std::size_t j = 0; j < padded; j += S::kLanes)
-    most = xsimd::max(most, xsimd::abs(S::F::load_unaligned(rotated + j)));
-  const float largest = S::max(most);
+  const float largest = largest_of_row<S>(rotated, padded);
   const typename S::F factor(largest > 0 ? range / largest : 0.0f);
   auto* high_bytes = reinterpret_cast<std::uint8_t*>(digits);
   auto* low_bytes = reinterpret_cast<std::uint8_t*>(digits + padded / 4);

@@ -7,11 +7,6 @@
 namespace tq {
 namespace {
 
-template <class S>
-void store_wide(typename S::I bytes, std::uint8_t* to) noexcept {
-  bytes.store_unaligned(reinterpret_cast<std::int32_t*>(to));
-}
-
 // Cells of 256 bytes to cells of 512: the codes of the low nibbles of all 64 tokens, then those of the high ones.
 template <class S>
 void widen_keys(const CodeShape& shape, const std::uint8_t* codes, std::uint8_t* wide) noexcept {
@@ -21,8 +16,8 @@ void widen_keys(const CodeShape& shape, const std::uint8_t* codes, std::uint8_t*
   for (std::size_t cell = 0; cell < cells; ++cell, codes += 256, wide += 512) {
     for (std::size_t at = 0; at < 256; at += S::kLanes * 4) {
       const auto [low, high] = two_codes<S, Codes::kTq4>(table, codes + at, 0);
-      store_wide<S>(low, wide + at);
-      store_wide<S>(high, wide + 256 + at);
+      store_lanes<S>(low, wide + at);
+      store_lanes<S>(high, wide + 256 + at);
     }
   }
 }
@@ -34,18 +29,17 @@ void widen_quads(const std::uint8_t* codes, std::size_t quads, std::size_t lanes
   const typename S::I table = S::table(centroids);
   for (std::size_t quad = 0; quad < quads; ++quad, codes += lanes * 4, wide += lanes * 8) {
     for (std::size_t lane = 0; lane < lanes; lane += S::kLanes)
-      store_wide<S>(S::lookup_low(table, S::load_some(codes + lane * 4, lanes - lane)), wide + lane * 4);
+      store_lanes<S>(S::lookup_low(table, S::load_some(codes + lane * 4, lanes - lane)), wide + lane * 4);
     for (std::size_t lane = 0; lane < lanes; lane += S::kLanes)
-      store_wide<S>(S::lookup_high(table, S::load_some(codes + lane * 4, lanes - lane)), wide + (lanes + lane) * 4);
+      store_lanes<S>(S::lookup_high(table, S::load_some(codes + lane * 4, lanes - lane)), wide + (lanes + lane) * 4);
   }
 }
 
 template <class S>
 void widen_values(const CodeShape& shape, const std::uint8_t* codes, std::uint8_t* wide) noexcept {
-  constexpr std::size_t quads = kBlockTokens / 4, width = 32;
-  const std::size_t whole = shape.dim / width, lanes = round_up((shape.dim % width + 1) / 2, 4);
-  widen_quads<S>(codes, whole * quads, 16, wide);
-  if (lanes != 0) widen_quads<S>(codes + whole * quads * 64, quads, lanes, wide + whole * quads * 128);
+  for_value_chunks<Format::kTq4>(shape.dim, [&](ValueChunk chunk) {
+    widen_quads<S>(codes + chunk.offset, kBlockTokens / 4, chunk.lanes, wide + 2 * chunk.offset);
+  });
 }
 
 // A block on its way through the groups of rows.

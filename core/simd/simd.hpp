@@ -32,10 +32,14 @@
 //   signed_codes      stored tq8 bytes (code + 128) -> code
 //   byte_codes        stored tq8 bytes (code + 128) -> what dot_wide takes
 //   limit(v, most)    v within +-most; a NaN stays one
-//   load_transposed(p, stride, out)   lane t of out[i], i = 0 .. 3, is dword i of row t; rows are `stride` bytes apart
-//   transpose         a square of kLanes x kLanes;  transpose_bytes: each 128 bits as 4 x 4 bytes
+//   transpose_bytes   each 128 bits as 4 x 4 bytes
 //   store_quads(v, p, stride), load_quads    128-bit parts of v at p, p + stride, ..
 #pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "unroll.hpp"
 
 namespace tq {
 namespace {
@@ -51,14 +55,21 @@ typename S::I splat(std::int32_t value) noexcept {
   return typename S::I(value);
 }
 
-// (x & 15) of every byte, and x >> 4 of every byte.
+// Columns i = 0 .. 3 of the 16 bytes at p, p + stride, .., one row per lane: out[i]. The 128-bit parts of rows 4, 8, ..
+// apart go to one register each, by loads that need no shuffle; what remains is a transpose of 4 x 4 inside 128 bits.
 template <class S>
-typename S::I low_nibbles(typename S::I v) noexcept {
-  return v & splat<S>(0x0F0F0F0F);
-}
-template <class S>
-typename S::I high_nibbles(typename S::I v) noexcept {
-  return S::template shift_right16<4>(v) & splat<S>(0x0F0F0F0F);
+TQ_INLINE inline void load_transposed(const void* p, std::size_t stride,
+                                      typename S::F::register_type (&out)[4]) noexcept {
+  const auto row = [&](std::size_t t) TQ_INLINE {
+    return S::from_bits(S::load_quads(static_cast<const std::uint8_t*>(p) + t * stride, 4 * stride));
+  };
+  const typename S::F a = row(0), b = row(1), c = row(2), d = row(3);
+  const typename S::F low_ab = S::interleave_low(a, b), high_ab = S::interleave_high(a, b);
+  const typename S::F low_cd = S::interleave_low(c, d), high_cd = S::interleave_high(c, d);
+  out[0] = S::pairs_low(low_ab, low_cd);
+  out[1] = S::pairs_high(low_ab, low_cd);
+  out[2] = S::pairs_low(high_ab, high_cd);
+  out[3] = S::pairs_high(high_ab, high_cd);
 }
 
 }  // namespace

@@ -175,42 +175,6 @@ struct Avx2 {
     _mm256_maskstore_ps(p, mask, _mm256_add_ps(v, _mm256_maskload_ps(p, mask)));
   }
 
-  static void transpose(F (&row)[8]) noexcept {
-    __m256 pair[8], quad[8];
-    for (int i = 0; i < 4; ++i) {
-      pair[2 * i] = _mm256_unpacklo_ps(row[2 * i], row[2 * i + 1]);
-      pair[2 * i + 1] = _mm256_unpackhi_ps(row[2 * i], row[2 * i + 1]);
-    }
-    for (int half = 0; half < 2; ++half) {
-      const __m256* p = pair + 4 * half;
-      quad[4 * half + 0] = _mm256_shuffle_ps(p[0], p[2], 0x44);
-      quad[4 * half + 1] = _mm256_shuffle_ps(p[0], p[2], 0xEE);
-      quad[4 * half + 2] = _mm256_shuffle_ps(p[1], p[3], 0x44);
-      quad[4 * half + 3] = _mm256_shuffle_ps(p[1], p[3], 0xEE);
-    }
-    for (int i = 0; i < 4; ++i) {
-      row[i] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20);
-      row[i + 4] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31);
-    }
-  }
-  // 128-bit parts of rows 4, 8, .. apart go to one register each: loads that need no shuffle. What remains is a transpose
-  // of 4 x 4 inside 128 bits.
-  static void load_transposed(const void* p, std::size_t stride, __m256 (&out)[4]) noexcept {
-    __m256 row[4];
-    for (int t = 0; t < 4; ++t) {
-      const auto part = [&](int i) {
-        return _mm_loadu_ps(reinterpret_cast<const float*>(static_cast<const char*>(p) + (t + i) * stride));
-      };
-      row[t] = _mm256_castps128_ps256(part(0));
-      row[t] = _mm256_insertf128_ps(row[t], part(4), 1);
-    }
-    const __m256 low01 = _mm256_unpacklo_ps(row[0], row[1]), high01 = _mm256_unpackhi_ps(row[0], row[1]);
-    const __m256 low23 = _mm256_unpacklo_ps(row[2], row[3]), high23 = _mm256_unpackhi_ps(row[2], row[3]);
-    out[0] = _mm256_shuffle_ps(low01, low23, 0x44);
-    out[1] = _mm256_shuffle_ps(low01, low23, 0xEE);
-    out[2] = _mm256_shuffle_ps(high01, high23, 0x44);
-    out[3] = _mm256_shuffle_ps(high01, high23, 0xEE);
-  }
   static I transpose_bytes(I v) noexcept {
     const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     return _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(order));

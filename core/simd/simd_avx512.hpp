@@ -174,49 +174,6 @@ struct Avx512 {
     _mm512_mask_storeu_ps(p, mask, _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p)));
   }
 
-  static void transpose(F (&row)[16]) noexcept {
-    __m512 pair[16], quad[16];
-    for (int i = 0; i < 8; ++i) {
-      pair[2 * i] = _mm512_unpacklo_ps(row[2 * i], row[2 * i + 1]);
-      pair[2 * i + 1] = _mm512_unpackhi_ps(row[2 * i], row[2 * i + 1]);
-    }
-    for (int i = 0; i < 16; i += 4) {  // quad[i + c]: column 4k + c of rows i .. i+3 in 128-bit lane k
-      quad[i + 0] = _mm512_shuffle_ps(pair[i], pair[i + 2], 0x44);
-      quad[i + 1] = _mm512_shuffle_ps(pair[i], pair[i + 2], 0xEE);
-      quad[i + 2] = _mm512_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
-      quad[i + 3] = _mm512_shuffle_ps(pair[i + 1], pair[i + 3], 0xEE);
-    }
-    for (int c = 0; c < 4; ++c) {  // a 4 x 4 transpose of 128-bit lanes
-      const __m512 low01 = _mm512_shuffle_f32x4(quad[c], quad[4 + c], 0x88);
-      const __m512 low23 = _mm512_shuffle_f32x4(quad[8 + c], quad[12 + c], 0x88);
-      const __m512 high01 = _mm512_shuffle_f32x4(quad[c], quad[4 + c], 0xDD);
-      const __m512 high23 = _mm512_shuffle_f32x4(quad[8 + c], quad[12 + c], 0xDD);
-      row[c] = _mm512_shuffle_f32x4(low01, low23, 0x88);
-      row[8 + c] = _mm512_shuffle_f32x4(low01, low23, 0xDD);
-      row[4 + c] = _mm512_shuffle_f32x4(high01, high23, 0x88);
-      row[12 + c] = _mm512_shuffle_f32x4(high01, high23, 0xDD);
-    }
-  }
-  // 128-bit parts of rows 4, 8, .. apart go to one register each: loads that need no shuffle. What remains is a transpose
-  // of 4 x 4 inside 128 bits.
-  static void load_transposed(const void* p, std::size_t stride, __m512 (&out)[4]) noexcept {
-    __m512 row[4];
-    for (int t = 0; t < 4; ++t) {
-      const auto part = [&](int i) {
-        return _mm_loadu_ps(reinterpret_cast<const float*>(static_cast<const char*>(p) + (t + i) * stride));
-      };
-      row[t] = _mm512_castps128_ps512(part(0));
-      row[t] = _mm512_insertf32x4(row[t], part(4), 1);
-      row[t] = _mm512_insertf32x4(row[t], part(8), 2);
-      row[t] = _mm512_insertf32x4(row[t], part(12), 3);
-    }
-    const __m512 low01 = _mm512_unpacklo_ps(row[0], row[1]), high01 = _mm512_unpackhi_ps(row[0], row[1]);
-    const __m512 low23 = _mm512_unpacklo_ps(row[2], row[3]), high23 = _mm512_unpackhi_ps(row[2], row[3]);
-    out[0] = _mm512_shuffle_ps(low01, low23, 0x44);
-    out[1] = _mm512_shuffle_ps(low01, low23, 0xEE);
-    out[2] = _mm512_shuffle_ps(high01, high23, 0x44);
-    out[3] = _mm512_shuffle_ps(high01, high23, 0xEE);
-  }
   static I transpose_bytes(I v) noexcept {
     const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     return _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(order));

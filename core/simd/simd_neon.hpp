@@ -159,24 +159,6 @@ struct Neon {
   static I load_some(const std::uint8_t* p, std::size_t) noexcept { return load_quads(p, 0); }
   static void add_some(F v, float* p, std::size_t) noexcept { (v + F::load_unaligned(p)).store_unaligned(p); }
 
-  static void transpose(F (&row)[4]) noexcept {
-    const float32x4_t a = vtrn1q_f32(row[0], row[1]), b = vtrn2q_f32(row[0], row[1]);
-    const float32x4_t c = vtrn1q_f32(row[2], row[3]), d = vtrn2q_f32(row[2], row[3]);
-    const auto low = [](float32x4_t x, float32x4_t y) {
-      return vreinterpretq_f32_f64(vtrn1q_f64(vreinterpretq_f64_f32(x), vreinterpretq_f64_f32(y)));
-    };
-    const auto high = [](float32x4_t x, float32x4_t y) {
-      return vreinterpretq_f32_f64(vtrn2q_f64(vreinterpretq_f64_f32(x), vreinterpretq_f64_f32(y)));
-    };
-    row[0] = low(a, c), row[1] = low(b, d), row[2] = high(a, c), row[3] = high(b, d);
-  }
-  static void load_transposed(const void* p, std::size_t stride, float32x4_t (&out)[4]) noexcept {
-    F row[4];
-    for (std::size_t t = 0; t < 4; ++t)
-      row[t] = F::load_unaligned(reinterpret_cast<const float*>(static_cast<const char*>(p) + t * stride));
-    transpose(row);
-    for (std::size_t t = 0; t < 4; ++t) out[t] = row[t];
-  }
   static I transpose_bytes(I v) noexcept {
     static constexpr std::uint8_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
     return from(vqtbl1q_u8(u8(v), vld1q_u8(order)));

@@ -195,18 +195,6 @@ struct Sse2 {
   static I load_some(const std::uint8_t* p, std::size_t) noexcept { return load_quads(p, 0); }
   static void add_some(F v, float* p, std::size_t) noexcept { (v + F::load_unaligned(p)).store_unaligned(p); }
 
-  static void transpose(F (&row)[4]) noexcept {
-    __m128 a = row[0], b = row[1], c = row[2], d = row[3];
-    _MM_TRANSPOSE4_PS(a, b, c, d);
-    row[0] = a, row[1] = b, row[2] = c, row[3] = d;
-  }
-  static void load_transposed(const void* p, std::size_t stride, __m128 (&out)[4]) noexcept {
-    F row[4];
-    for (std::size_t t = 0; t < 4; ++t)
-      row[t] = F::load_unaligned(reinterpret_cast<const float*>(static_cast<const char*>(p) + t * stride));
-    transpose(row);
-    for (std::size_t t = 0; t < 4; ++t) out[t] = row[t];
-  }
   static I transpose_bytes(I v) noexcept {
     const __m128i pairs = _mm_unpacklo_epi8(v, _mm_srli_si128(v, 8));
     return _mm_unpacklo_epi8(pairs, _mm_srli_si128(pairs, 8));
