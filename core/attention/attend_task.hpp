@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "attend.hpp"
+#include "row_places.hpp"
 #include "row_tile.hpp"
 
 namespace tq {
@@ -20,11 +21,6 @@ inline constexpr float kNothing = -std::numeric_limits<float>::infinity();
 inline constexpr std::size_t kLeastShared = 4;  // groups of rows for which codes are looked up beforehand
 static_assert(kTaskRows <= kMaxRows * kMaxSharedGroups);
 
-// The positions that a row sees: first <= position < end.
-struct Visible {
-  std::size_t first, end;
-};
-
 class AttendTask {
  public:
   AttendTask(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t head,
@@ -33,8 +29,7 @@ class AttendTask {
         job_(job),
         layer_(*job.layer),
         head_(head),
-        first_row_(first_row),
-        per_head_(options.q_heads / layer_.options().kv_heads),
+        place_(options, job, head, first_row),
         tile_(allocator, layer_, rows) {}
 
   void load_queries() {
@@ -54,19 +49,11 @@ class AttendTask {
   RowTile& tile() { return tile_; }
 
  private:
-  std::size_t query_of(std::size_t row) const { return (first_row_ + row) / per_head_; }
-  std::size_t q_head_of(std::size_t row) const { return head_ * per_head_ + (first_row_ + row) % per_head_; }
-
-  Visible visible(std::size_t row) const {
-    const std::size_t position = job_.first_position + query_of(row), window = layer_.options().window;
-    const std::size_t end = options_.causal ? position + 1 : SIZE_MAX;
-    return {window != 0 && position + 1 > window ? position + 1 - window : 0, end};
-  }
-
   void load_query(std::size_t row) {
     const std::size_t dim = layer_.options().keys.dim;
     float* query = tile_.query(row);
-    kernels().load_rows({job_.query.at(query_of(row), q_head_of(row)), job_.query.element, dim}, 1, dim, query);
+    kernels().load_rows({job_.query.at(place_.query_of(row), place_.q_head_of(row)), job_.query.element, dim}, 1, dim,
+                        query);
     tile_.broken(row) = kernels().find_invalid(query, Element::kF32, dim, std::numeric_limits<float>::max()) != dim;
     if (tile_.broken(row)) std::fill(query, query + dim, 0.0f);
     // With a softcap, its kernel changes to base 2.
@@ -100,24 +87,36 @@ class AttendTask {
 
   void add_fresh() {
     const TokenSource& fresh = *job_.fresh;
-    for (std::size_t first = 0; first < fresh.count; first += kBlockTokens)
+    const std::size_t seen = place_.visible(tile_.rows() - 1).end - job_.fresh_position;  // by the last row
+    for (std::size_t first = 0; first < std::min(fresh.count, seen); first += kBlockTokens)
       add_rows(fresh.key_rows(first, head_), fresh.value_rows(first, head_), job_.fresh_position + first,
                std::min(kBlockTokens, fresh.count - first));
   }
 
   // Many rows read the tokens many times: then these are converted once, and brought together if they lie far apart.
   void add_rows(RowSource keys, RowSource values, std::size_t position, std::size_t count) {
-    const LayerOptions& options = layer_.options();
+    const std::size_t key_dim = layer_.options().keys.dim, value_dim = layer_.options().values.dim;
+    const float* columns = nullptr;
     if (tile_.rows() > kMaxRows) {
-      keys = tile_.expand_keys(keys, count, options.keys.dim);
-      values = tile_.expand_values(values, count, options.values.dim);
+      keys = tile_.expand_keys(keys, count, key_dim);
+      values = tile_.expand_values(values, count, value_dim);
+      if (tile_.rows() >= kScoredRows) columns = tile_.key_columns(count, key_dim);
     }
-    for_visible_rows(position, count, [&](std::size_t row, std::size_t rows) {
-      const std::size_t seen = std::min(count, visible(row + rows - 1).end - position);
-      kernels().row_scores(keys, seen, options.keys.dim, tile_.query(row), rows, tile_.scores());
-      weigh(row, rows, position, 0, seen);
-      kernels().row_values(values, seen, options.values.dim, tile_.scores(), rows, tile_.exact_sums(row));
-    });
+    // First all keys, then all values: each in its turn stays in the first-level cache.
+    for (std::size_t first = 0; first < tile_.rows(); first += kScoredRows) {
+      const std::size_t end = std::min(first + kScoredRows, tile_.rows());
+      place_.for_visible_rows(first, end, position, count, [&](std::size_t row, std::size_t rows, std::size_t seen) {
+        if (columns != nullptr) {
+          kernels().column_scores(columns, seen, key_dim, tile_.query(row), rows, tile_.scores(row));
+        } else {
+          kernels().row_scores(keys, seen, key_dim, tile_.query(row), rows, tile_.scores(row));
+        }
+        weigh(row, rows, position, 0, seen);
+      });
+      place_.for_visible_rows(first, end, position, count, [&](std::size_t row, std::size_t rows, std::size_t seen) {
+        kernels().row_values(values, seen, value_dim, tile_.scores(row), rows, tile_.exact_sums(row));
+      });
+    }
   }
 
   CodedBlock coded_block(const Segment& segment) const {
@@ -127,19 +126,16 @@ class AttendTask {
     return {block.key_scales, power_of_two(header.key_offset), power_of_two(header.value_offset), header.mean_scale};
   }
 
-  // What row `row` sees of a segment, as columns of its page.
+  // What a row sees of a segment, as columns of its page.
   VisibleTokens visible_columns(std::size_t row, const Segment& segment) const {
-    const Visible range = visible(row);
-    const std::size_t position = segment.position;
-    const std::size_t first = std::min(segment.count, range.first > position ? range.first - position : 0);
-    const std::size_t end = range.end <= position ? 0 : std::min(segment.count, range.end - position);
-    return {segment.row + first, segment.row + std::max(first, end)};
+    const VisibleTokens seen = place_.visible_tokens(row, segment.position, segment.count);
+    return {segment.row + seen.first, segment.row + seen.end};
   }
 
   bool all_visible(std::size_t i) const {
     const Segment& segment = job_.segments[i];
     if (segment.capacity != 0 || segment.count != kBlockTokens) return false;
-    const Visible oldest = visible(0), newest = visible(tile_.rows() - 1);
+    const Visible oldest = place_.visible(0), newest = place_.visible(tile_.rows() - 1);
     return newest.first <= segment.position && oldest.end >= segment.position + kBlockTokens;
   }
 
@@ -205,11 +201,12 @@ class AttendTask {
     if (layer_.centered())
       rotated_mean(layer_.key_coder(), reinterpret_cast<const std::int8_t*>(block.mean), header.mean_scale,
                    tile_.mean());
-    for_visible_rows(segment.position, segment.count, [&](std::size_t row, std::size_t rows) {
-      block_scores(block, header, row, rows);
-      weigh(row, rows, segment.position, segment.row, segment.count);
-      block_values(block, header, row, rows);
-    });
+    place_.for_visible_rows(0, tile_.rows(), segment.position, segment.count,
+                            [&](std::size_t row, std::size_t rows, std::size_t) {
+                              block_scores(block, header, row, rows);
+                              weigh(row, rows, segment.position, segment.row, segment.count);
+                              block_values(block, header, row, rows);
+                            });
   }
 
   void block_scores(const HeadBlock<const std::uint8_t>& block, const HeadHeader& header, std::size_t row,
@@ -218,16 +215,16 @@ class AttendTask {
     if (!layer_.keys_coded()) {
       const Element element = shape.format == Format::kF16 ? Element::kF16 : Element::kBf16;
       kernels().row_scores({block.keys, element, shape.dim}, kBlockTokens, shape.dim, tile_.query(row), rows,
-                           tile_.scores());
+                           tile_.scores(row));
       return;
     }
     const CodedSide keys{block.keys, block.key_scales, power_of_two(header.key_offset), block.values, nullptr};
-    kernels().coded_scores(shape, keys, tile_.coded(row), rows, tile_.scores(), kBlockTokens);
+    kernels().coded_scores(shape, keys, tile_.coded(row), rows, tile_.scores(row), kBlockTokens);
     if (!layer_.centered()) return;
     const float inverse = 1.0f / static_cast<float>(layer_.key_coder().rotation().block);
     for (std::size_t r = 0; r < rows; ++r) {
       const float shift = inverse * kernels().dot(tile_.rotated(row + r), tile_.mean(), layer_.key_coder().padded());
-      float* scores = tile_.scores() + r * kBlockTokens;
+      float* scores = tile_.scores(row + r);
       for (std::size_t t = 0; t < kBlockTokens; ++t) scores[t] += shift;
     }
   }
@@ -238,37 +235,21 @@ class AttendTask {
     if (layer_.values_coded()) {
       const CodedSide values{block.values, block.value_scales, power_of_two(header.value_offset), block.values,
                              nullptr};
-      return kernels().coded_values(shape, values, tile_.scores(), rows, tile_.rotated_sums(row));
+      return kernels().coded_values(shape, values, tile_.scores(row), rows, tile_.rotated_sums(row));
     }
     const Element element = shape.format == Format::kF16 ? Element::kF16 : Element::kBf16;
-    kernels().row_values({block.values, element, shape.dim}, kBlockTokens, shape.dim, tile_.scores(), rows,
+    kernels().row_values({block.values, element, shape.dim}, kBlockTokens, shape.dim, tile_.scores(row), rows,
                          tile_.exact_sums(row));
-  }
-
-  // Calls body(row, rows) for groups of at most kMaxRows rows of which one sees some of these positions.
-  template <class Body>
-  void for_visible_rows(std::size_t position, std::size_t count, Body body) {
-    for (std::size_t row = 0; row < tile_.rows(); row += kMaxRows) {
-      const std::size_t rows = std::min(kMaxRows, tile_.rows() - row);
-      bool any = false;
-      for (std::size_t r = row; r < row + rows; ++r) {
-        const Visible range = visible(r);
-        any = any || (range.first < position + count && range.end > position);
-      }
-      if (any) body(row, rows);
-    }
   }
 
   // Scores to softmax weights: column `column` of the 64 is the token at `position`. What a row does not see gets
   // weight 0.
   void weigh(std::size_t row, std::size_t rows, std::size_t position, std::size_t column, std::size_t count) {
     for (std::size_t r = 0; r < rows; ++r) {
-      float* scores = tile_.scores() + r * kBlockTokens;
-      const Visible range = visible(row + r);
-      const std::size_t first = std::min(count, range.first > position ? range.first - position : 0);
-      const std::size_t end = range.end <= position ? 0 : std::min(count, range.end - position);
-      std::fill(scores, scores + column + first, kNothing);
-      std::fill(scores + column + std::max(first, end), scores + kBlockTokens, kNothing);
+      float* scores = tile_.scores(row + r);
+      const VisibleTokens seen = place_.visible_tokens(row + r, position, count);
+      std::fill(scores, scores + column + seen.first, kNothing);
+      std::fill(scores + column + seen.end, scores + kBlockTokens, kNothing);
       if (options_.softcap > 0) cap(scores);
       const float before = tile_.maximum(row + r);
       const float after = kernels().softmax(scores, before, &tile_.sum(row + r));
@@ -288,7 +269,7 @@ class AttendTask {
 
   void finish_row(std::size_t row) {
     const std::size_t dim = layer_.options().values.dim;
-    if (options_.sink_logits != nullptr) add_sink(row, options_.sink_logits[q_head_of(row)] * kLog2E);
+    if (options_.sink_logits != nullptr) add_sink(row, options_.sink_logits[place_.q_head_of(row)] * kLog2E);
     float* out = tile_.exact_sums(row);
     if (layer_.values_coded()) {
       const SideCoder& coder = layer_.value_coder();
@@ -298,11 +279,12 @@ class AttendTask {
     const float sum = tile_.sum(row);
     kernels().scale_floats(out, dim, sum > 0 ? 1.0f / sum : 0.0f);
     if (tile_.broken(row)) std::fill(out, out + dim, std::numeric_limits<float>::quiet_NaN());
-    kernels().store_rows(out, dim, 1, dim, {job_.output.at(query_of(row), q_head_of(row)), job_.output.element, dim});
+    kernels().store_rows(out, dim, 1, dim,
+                         {job_.output.at(place_.query_of(row), place_.q_head_of(row)), job_.output.element, dim});
     if (job_.log_sum_exp == nullptr) return;
     float lse = sum > 0 ? (tile_.maximum(row) + std::log2(sum)) * kLn2 : kNothing;
     if (tile_.broken(row)) lse = std::numeric_limits<float>::quiet_NaN();
-    job_.log_sum_exp[query_of(row) * options_.q_heads + q_head_of(row)] = lse;
+    job_.log_sum_exp[place_.query_of(row) * options_.q_heads + place_.q_head_of(row)] = lse;
   }
 
   void add_sink(std::size_t row, float logit) {
@@ -317,7 +299,8 @@ class AttendTask {
   const AttendOptions& options_;
   const AttendJob& job_;
   const Layer& layer_;
-  std::size_t head_, first_row_, per_head_;
+  std::size_t head_;
+  RowPlaces place_;
   RowTile tile_;
 };
 

@@ -9,6 +9,8 @@
 
 namespace tq {
 
+inline constexpr std::size_t kScoredRows = 32;  // rows whose scores are kept at once
+
 class RowTile {
  public:
   RowTile(const Allocator& allocator, const Layer& layer, std::size_t rows)
@@ -16,8 +18,7 @@ class RowTile {
         key_padded_(padded_dim(layer.options().keys.dim)),
         value_padded_(padded_dim(layer.options().values.dim)),
         groups_(layer.key_coder().shape().groups()),
-        memory_(allocator, float_count() + integer_count() +
-                               (rows > kMaxRows ? kBlockTokens * (key_padded_ + value_padded_) : 0)) {
+        memory_(allocator, float_count() + integer_count() + token_count()) {
     std::fill(memory_.data(), memory_.data() + float_count(), 0.0f);
     for (std::size_t row = 0; row < rows; ++row) maximum(row) = -std::numeric_limits<float>::infinity();
   }
@@ -32,12 +33,19 @@ class RowTile {
   float& sum(std::size_t row) { return mean()[key_padded_ + rows_ + row]; }
   bool& broken(std::size_t row) { return broken_[row]; }  // holds NaN or infinity
   const CodedQuery* coded(std::size_t row) const { return coded_ + row; }
-  float* scores() { return scores_; }
+  float* scores(std::size_t row) { return scores_ + row % kScoredRows * kBlockTokens; }
 
   // Up to 64 tokens as floats, one after another; only in tiles of more than kMaxRows rows.
   RowSource expand_keys(RowSource keys, std::size_t count, std::size_t dim) {
     kernels().load_rows(keys, count, dim, tokens());
     return {tokens(), Element::kF32, key_padded_};
+  }
+  // The expanded keys by columns; only in tiles of kScoredRows rows or more.
+  const float* key_columns(std::size_t count, std::size_t dim) {
+    float *keys = tokens(), *columns = keys + kBlockTokens * (key_padded_ + value_padded_);
+    std::fill(keys + count * key_padded_, keys + kBlockTokens * key_padded_, 0.0f);
+    kernels().transpose_rows(keys, count, dim, columns);
+    return columns;
   }
   RowSource expand_values(RowSource values, std::size_t count, std::size_t dim) {
     float* to = tokens() + kBlockTokens * key_padded_;
@@ -93,11 +101,15 @@ class RowTile {
   }
 
  private:
-  // One piece of memory: the floats of all rows, their integers, tokens expanded to floats.
+  // One piece of memory: the floats of all rows, their integers, tokens expanded to floats, the keys of these by columns.
   std::size_t float_count() const {
     return round_up(rows_ * (2 * key_padded_ + 2 * value_padded_ + 2) + key_padded_, kAlignment / sizeof(float));
   }
   std::size_t integer_count() const { return round_up(rows_ * (key_padded_ / 2 + groups_), kAlignment / 4); }
+  std::size_t token_count() const {
+    if (rows_ <= kMaxRows) return 0;
+    return kBlockTokens * (key_padded_ + value_padded_ + (rows_ >= kScoredRows ? key_padded_ : 0));
+  }
   std::int32_t* integers() { return reinterpret_cast<std::int32_t*>(memory_.data() + float_count()); }
   float* tokens() { return memory_.data() + float_count() + integer_count(); }
 
@@ -109,7 +121,7 @@ class RowTile {
   Buffer<float> memory_;
   CodedQuery coded_[kTaskRows];
   bool broken_[kTaskRows];
-  alignas(kAlignment) float scores_[kMaxRows * kBlockTokens];
+  alignas(kAlignment) float scores_[kScoredRows * kBlockTokens];
 };
 
 }  // namespace tq

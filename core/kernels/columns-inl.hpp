@@ -45,14 +45,6 @@ struct HalfColumns {
   }
 };
 
-// Fetches a row that will be read later.
-inline void prefetch_row(RowSource source, std::size_t row, std::size_t dim) noexcept {
-  if (source.data == nullptr) return;
-  const std::size_t bytes = element_bytes(source.element);
-  const char* data = static_cast<const char*>(source.data) + row * source.stride * bytes;
-  for (std::size_t i = 0; i < dim * bytes; i += 64) __builtin_prefetch(data + i, 0, 2);
-}
-
 // Signs and the stages below `Size` = 1, 2, 4 or 8. Asks for one of the next rows now and then.
 template <class S, int Size, class Source>
 void first_columns(const Source& source, const Rotation& rotation, RowSource next, float* columns) noexcept {

@@ -61,6 +61,55 @@ void row_scores(RowSource keys, std::size_t count, std::size_t dim, const float*
   });
 }
 
+// Columns of up to 64 keys, [coordinate][64 tokens]: many queries share the shuffles that dot products of rows end with.
+template <class S>
+void transpose_rows(const float* rows, std::size_t count, std::size_t dim, float* columns) noexcept {
+  const std::size_t padded = padded_dim(dim);
+  for (std::size_t t = 0; t < count; t += S::kLanes) {
+    for (std::size_t j = 0; j < dim; j += 4) {
+      typename S::F::register_type column[4];
+      load_transposed<S>(rows + t * padded + j, padded * sizeof(float), column);
+      unroll<4>([&](auto i)
+                    TQ_INLINE { typename S::F(column[i]).store_unaligned(columns + (j + i) * kBlockTokens + t); });
+    }
+  }
+}
+
+// Dot products of the keys of `Vectors` vectors of columns with `Rows` queries.
+template <class S, int Rows, int Vectors>
+TQ_INLINE inline void column_vectors(const float* columns, std::size_t dim, const float* queries, std::size_t stride,
+                                     float* scores) noexcept {
+  typename S::F::register_type sum[Rows * Vectors];
+  unroll<Rows * Vectors>([&](auto i) TQ_INLINE { sum[i] = typename S::F(0.0f); });
+  for (std::size_t j = 0; j < dim; ++j) {
+    typename S::F::register_type k[Vectors];
+    unroll<Vectors>([&](auto v) TQ_INLINE { k[v] = S::F::load_unaligned(columns + j * kBlockTokens + v * S::kLanes); });
+    unroll<Rows>([&](auto r) TQ_INLINE {
+      const typename S::F query(queries[r * stride + j]);
+      unroll<Vectors>([&](auto v) TQ_INLINE {
+        sum[r * Vectors + v] = S::multiply_add(typename S::F(k[v]), query, typename S::F(sum[r * Vectors + v]));
+      });
+    });
+  }
+  unroll<Rows * Vectors>([&](auto i) TQ_INLINE {
+    typename S::F(sum[i]).store_unaligned(scores + i / Vectors * kBlockTokens + i % Vectors * S::kLanes);
+  });
+}
+
+template <class S>
+void column_scores(const float* columns, std::size_t count, std::size_t dim, const float* queries, std::size_t rows,
+                   float* scores) noexcept {
+  with_rows(rows, [&](auto r) {
+    constexpr int Rows = decltype(r)::value, vectors = exact_sums_of<S>(Rows);
+    constexpr std::size_t step = std::size_t{vectors} * S::kLanes;
+    const std::size_t stride = padded_dim(dim);
+    std::size_t t = 0;
+    for (; t + step <= round_up(count, S::kLanes); t += step)
+      column_vectors<S, Rows, vectors>(columns + t, dim, queries, stride, scores + t);
+    for (; t < count; t += S::kLanes) column_vectors<S, Rows, 1>(columns + t, dim, queries, stride, scores + t);
+  });
+}
+
 // Weighted sums of the coordinates first .. first + Vectors * lanes - 1.
 template <class S, class E, int Rows, int Vectors>
 TQ_INLINE inline void coordinate_sums(RowSource values, std::size_t count, std::size_t first, std::size_t stride,

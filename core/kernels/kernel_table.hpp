@@ -197,6 +197,11 @@ struct KernelTable {
                      float* scores);
   void (*row_values)(RowSource values, std::size_t count, std::size_t dim, const float* weights, std::size_t rows,
                      float* sums);
+  // Scores of many queries with the same keys: columns[j * 64 + t] = rows[t * padded + j], of `count` rows and of those
+  // that fill the last vector; then what row_scores computes (of those, too), in another order.
+  void (*transpose_rows)(const float* rows, std::size_t count, std::size_t dim, float* columns);
+  void (*column_scores)(const float* columns, std::size_t count, std::size_t dim, const float* queries,
+                        std::size_t rows, float* scores);
 
   // Online softmax over 64 base-2 logits: returns the new maximum, turns logits into weights exp2(logit - maximum),
   // and multiplies *sum by exp2(old maximum - new maximum) before it adds the weights. -infinity gives weight 0.

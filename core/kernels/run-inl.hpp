@@ -3,6 +3,9 @@
 // that sums almost never have to be rescaled.
 #pragma once
 
+#include <algorithm>
+
+#include "means-inl.hpp"
 #include "softmax-inl.hpp"
 
 namespace tq {
@@ -12,32 +15,10 @@ inline constexpr float kHeadroom = 24.0f;
 // Softmax and quantization ask for the first of what comes after them, for each row: without it memory would rest then.
 inline constexpr int kFetchedPerRow = 256;
 
-template <class S, int Rows>
-void add_means(const CodedRun& run, const CodedBlock& block, const QueryRows& rows, float (&shift)[Rows]) noexcept {
-  const auto* codes = reinterpret_cast<const std::int8_t*>(block.head + run.parts.mean);
-  const std::size_t padded = padded_dim(run.keys.dim);
-  typename S::F::register_type sum[Rows];
-  unroll<Rows>([&](auto r) TQ_INLINE { sum[r] = typename S::F(0.0f); });
-  std::size_t j = 0;
-  for (; j + S::kLanes <= run.keys.dim; j += S::kLanes) {
-    const typename S::F mean = S::to_float(S::load_signed_bytes(codes + j));
-    unroll<Rows>([&](auto r) TQ_INLINE {
-      sum[r] = S::multiply_add(mean, S::F::load_unaligned(rows.rotated + r * padded + j), sum[r]);
-    });
-  }
-  sums_of_lanes<S, Rows>(sum, shift);
-  for (int r = 0; r < Rows; ++r) {
-    for (std::size_t i = j; i < run.keys.dim; ++i)
-      shift[r] += static_cast<float>(codes[i]) * rows.rotated[r * padded + i];
-    shift[r] *= block.mean_scale * run.mean_factor;
-  }
-}
-
-template <class S>
-void hide(float* scores, const VisibleTokens& visible) noexcept {
-  for (std::size_t t = 0; t < kBlockTokens; ++t) {
-    if (t < visible.first || t >= visible.end) scores[t] = -__builtin_inff();
-  }
+// Of a row, what becomes of tokens that it does not see: logits of -infinity, weights of 0.
+inline void hide(const VisibleTokens& visible, float hidden, float* tokens) noexcept {
+  std::fill(tokens, tokens + visible.first, hidden);
+  std::fill(tokens + visible.end, tokens + kBlockTokens, hidden);
 }
 
 // The sums of weights of each row, lane by lane: added up once at the end of a run.
@@ -68,7 +49,7 @@ void finish_logits(const CodedRun& run, int r, float factor, float shift, float*
     if (run.softcap > 0) logit = capped<S>(logit, run.softcap);
     logit.store_aligned(scores + t);
   }
-  if (run.visible != nullptr) hide<S>(scores, run.visible[r]);
+  if (run.visible != nullptr) hide(run.visible[r], -__builtin_inff(), scores);
 }
 
 // x[i] = factor * score + offset, of the 64 tokens; returns the largest of each lane.
@@ -115,11 +96,12 @@ float weigh_row(const CodedRun& run, const QueryRows& rows, int r, float factor,
   }
   Register sum = S::F::load_aligned(lane_sums);
   unroll<vectors>([&](auto i) TQ_INLINE {
-    const typename S::F weight = exp2<S>(x[i]);
+    const typename S::F weight = coarse_exp2<S>(x[i]);
     weight.store_aligned(scores + i * S::kLanes);
     sum = typename S::F(sum) + weight;
   });
   typename S::F(sum).store_aligned(lane_sums);
+  if (run.visible != nullptr) hide(run.visible[r], 0.0f, scores);
   return change;
 }
 
@@ -131,16 +113,16 @@ struct Weighted {
   BlockWeights<Rows> integers;
 };
 
-// Scores to weights, for all rows of block i. `before`: the block whose weights have not been used yet; or NULL.
-template <class S, int Rows>
-void weigh_block(const CodedRun& run, std::size_t i, const QueryRows& rows, Weighted<Rows>& now, Weighted<Rows>* before,
-                 LaneSums<S, Rows>& sums) noexcept {
+// Scores to weights, for all rows of block i. `before`: the block whose weights have not been used yet; or NULL. `Fetched`
+// bytes of what is needed soon are asked for with each row.
+template <class S, int Rows, std::size_t Fetched>
+void weigh_block(const CodedRun& run, std::size_t i, const QueryRows& rows, const MeanScores<Rows>& means,
+                 Weighted<Rows>& now, Weighted<Rows>* before, LaneSums<S, Rows>& sums,
+                 const std::uint8_t* soon) noexcept {
   const CodedBlock& block = run.at(i);
-  const std::uint8_t* soon = run.at(i + 1).head + run.parts.keys;
-  float shift[Rows] = {};
-  if (run.mean_factor != 0) add_means<S, Rows>(run, block, rows, shift);
+  const float* shift = means.score[i % kMeanBlocks];
   for (int r = 0; r < Rows; ++r) {
-    prefetch<kFetchedPerRow>(soon + kFetchedPerRow * r);
+    prefetch<Fetched>(soon + Fetched * r);
     const float factor = rows.queries[r].scale * block.key_scale;
     const float change = weigh_row<S>(run, rows, r, factor, shift[r], now.weights + r * kBlockTokens, sums.lane[r]);
     if (change == 1.0f || before == nullptr) continue;
@@ -159,14 +141,14 @@ void block_scores(const CodedRun& run, std::size_t i, const QueryRows& rows, Wei
   const std::uint8_t* next = run.at(i == 0 ? 0 : i - 1).head + run.parts.values;
   const std::uint8_t* later = run.far ? run.at(i + 1).head + run.parts.keys : nullptr;
   const CodedSide keys{block.head + run.parts.keys, block.head + run.parts.key_scales, block.key_scale, next, later};
-  raw_scores<S, Keys, Rows>(run.keys, keys, rows.queries, now.weights);
+  raw_scores<S, Keys, Rows>(run.keys, keys, keys.scales, rows.queries, now.weights);
 }
 
 template <class S, Codes Values, int Rows>
 void quantize_weighted(const CodedRun& run, const CodedBlock& block, Weighted<Rows>& now) noexcept {
   prefetch<kFetchedPerRow * Rows>(block.head + run.parts.values);
   expand_scales<S>(run.values, block.head + run.parts.value_scales, now.scales);
-  quantize_block<S, Values, Rows>(run.values, now.scales, now.weights, now.integers);
+  quantize_block<S, Values, Rows>(run.values, now.scales, block.value_scale, now.weights, now.integers);
 }
 
 template <class S, Codes Values, int Rows>
@@ -186,15 +168,17 @@ template <class S, Codes Keys, Codes Values, int Rows>
 void attend_rows(const CodedRun& run, const QueryRows& rows) noexcept {
   Weighted<Rows> buffer[2];
   LaneSums<S, Rows> sums;
-  block_scores<S, Keys, Rows>(run, 0, rows, buffer[0]);
-  weigh_block<S, Rows>(run, 0, rows, buffer[0], nullptr, sums);
+  MeanScores<Rows> means;
+  const auto weigh = [&](std::size_t i, Weighted<Rows>& now, Weighted<Rows>* before) TQ_INLINE {
+    if (i % kMeanBlocks == 0) mean_scores<S, Rows>(run, i, rows, means);
+    block_scores<S, Keys, Rows>(run, i, rows, now);
+    weigh_block<S, Rows, kFetchedPerRow>(run, i, rows, means, now, before, sums, run.at(i + 1).head + run.parts.keys);
+  };
+  weigh(0, buffer[0], nullptr);
   for (std::size_t i = 0; i < run.count; ++i) {
     Weighted<Rows>&now = buffer[i % 2], &next = buffer[(i + 1) % 2];
     quantize_weighted<S, Values, Rows>(run, run.at(i), now);
-    if (i + 1 < run.count) {
-      block_scores<S, Keys, Rows>(run, i + 1, rows, next);
-      weigh_block<S, Rows>(run, i + 1, rows, next, &now, sums);
-    }
+    if (i + 1 < run.count) weigh(i + 1, next, &now);
     block_values<S, Values, Rows>(run, i, rows, now);
   }
   for (int r = 0; r < Rows; ++r) rows.sums[r] += S::sum(S::F::load_aligned(sums.lane[r]));

@@ -170,11 +170,21 @@ TQ_INLINE inline void dot_bytes(const std::uint8_t* codes, std::size_t cells, Ah
   unroll<count>([&](auto i) TQ_INLINE { sum[i] = (typename S::I(high_sum[i]) << 7) + typename S::I(low_sum[i]); });
 }
 
+// Scales as they are stored, or as floats without the block's 2^offset.
+template <class S>
+typename S::F load_scales(const std::uint8_t* scales) noexcept {
+  return scales_from_bytes<S>(scales);
+}
+template <class S>
+typename S::F load_scales(const float* scales) noexcept {
+  return S::F::load_aligned(scales);
+}
+
 // scores[r][t] (+)= group scale * dot product, for the tokens of `Vectors` vectors; += except for the first group.
-template <class S, Codes Code, int Rows, int Vectors>
+template <class S, Codes Code, int Rows, int Vectors, class Scale>
 [[gnu::noinline]] void add_group_scores(const std::uint8_t* codes, std::size_t cells, Ahead ahead,
-                                        std::size_t low_digits, const std::uint8_t* scales,
-                                        const GroupQuery (&queries)[Rows], bool first, float* scores) noexcept {
+                                        std::size_t low_digits, const Scale* scales, const GroupQuery (&queries)[Rows],
+                                        bool first, float* scores) noexcept {
   typename S::I::register_type sum[Rows * Vectors];
   if constexpr (Code != Codes::kTq8) {
     dot_nibbles<S, Code, Rows, Vectors>(codes, cells, ahead, queries, sum);
@@ -182,7 +192,7 @@ template <class S, Codes Code, int Rows, int Vectors>
     dot_bytes<S, Rows, Vectors>(codes, cells, ahead, queries, low_digits, sum);
   }
   unroll<Vectors>([&](auto v) TQ_INLINE {
-    const typename S::F scale = scales_from_bytes<S>(scales + v * S::kLanes);
+    const typename S::F scale = load_scales<S>(scales + v * S::kLanes);
     unroll<Rows>([&](auto r) TQ_INLINE {
       float* to = scores + r * kBlockTokens + v * S::kLanes;
       const typename S::F product = S::to_float(sum[r * Vectors + v]);
@@ -191,9 +201,10 @@ template <class S, Codes Code, int Rows, int Vectors>
   });
 }
 
-// Scores (64-byte aligned) without the factor of the query and the offset of the block.
-template <class S, Codes Code, int Rows>
-void raw_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, float* scores) noexcept {
+// Scores (64-byte aligned) without the factor of the query and the offset of the block; scales: [group][token].
+template <class S, Codes Code, int Rows, class Scale>
+void raw_scores(const CodeShape& shape, const CodedSide& keys, const Scale* scales, const CodedQuery* queries,
+                float* scores) noexcept {
   constexpr bool tq4 = Code != Codes::kTq8;
   constexpr int vectors = token_vectors<S>(tq4 ? Rows : 2 * Rows);
   constexpr std::size_t cell_dims = tq4 ? 8 : 4;
@@ -209,7 +220,7 @@ void raw_scores(const CodeShape& shape, const CodedSide& keys, const CodedQuery*
                       offset = kWidening<Code> * first / cell_dims * 256;
     for (std::size_t t = 0; t < kBlockTokens; t += vectors * S::kLanes) {
       add_group_scores<S, Code, Rows, vectors>(keys.codes + offset + t * 4, cells, ahead, low_digits,
-                                               keys.scales + group * kBlockTokens + t, group_queries, group == 0,
+                                               scales + group * kBlockTokens + t, group_queries, group == 0,
                                                scores + t);
     }
   }
@@ -219,7 +230,7 @@ template <class S, Codes Code, int Rows>
 void coded_scores_of(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, float* scores,
                      std::size_t stride) noexcept {
   alignas(64) float raw[Rows * kBlockTokens];
-  raw_scores<S, Code, Rows>(shape, keys, queries, raw);
+  raw_scores<S, Code, Rows>(shape, keys, keys.scales, queries, raw);
   for (int r = 0; r < Rows; ++r) {
     const typename S::F factor(queries[r].scale * keys.offset_scale);
     for (std::size_t t = 0; t < kBlockTokens; t += S::kLanes)

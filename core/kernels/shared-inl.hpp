@@ -45,7 +45,7 @@ void widen_values(const CodeShape& shape, const std::uint8_t* codes, std::uint8_
 // A block on its way through the groups of rows.
 struct WideBlock {
   CodedSide keys, values;
-  BlockScales scales;  // of the values
+  BlockScales key_scales, value_scales;
 };
 
 template <class S>
@@ -54,18 +54,17 @@ void widen_block(const CodedRun& run, std::size_t i, std::uint8_t* memory, WideB
   std::uint8_t* values = memory + kBlockTokens * padded_dim(run.keys.dim);
   widen_keys<S>(run.keys, block.head + run.parts.keys, memory);
   widen_values<S>(run.values, block.head + run.parts.values, values);
-  expand_scales<S>(run.values, block.head + run.parts.value_scales, out.scales);
+  expand_scales<S>(run.keys, block.head + run.parts.key_scales, out.key_scales);
+  expand_scales<S>(run.values, block.head + run.parts.value_scales, out.value_scales);
   out.keys = {memory, block.head + run.parts.key_scales, block.key_scale, memory, nullptr};
   out.values = {values, block.head + run.parts.value_scales, block.value_scale, values, nullptr};
   const std::size_t bytes = run.parts.values + kBlockTokens * run.values.dim / 2;
   for (std::size_t at = 0; at < bytes; at += 64) prefetch_later<1>(run.at(i + 1).head + at);
 }
 
-// Sums of values are read and written once per block and group: they come back from the second-level cache.
-inline void prefetch_sums(const CodedRun& run, const QueryRows& rows) noexcept {
-  const auto* sums = reinterpret_cast<const std::uint8_t*>(rows.value_sums);
-  for (std::size_t at = 0; at < kMaxRows * padded_dim(run.values.dim) * sizeof(float); at += 64) prefetch<1>(sums + at);
-}
+// Sums of values are read and written once per block and group, and come back from the second-level cache: asked for
+// with the weights of each row, what most value dims need.
+inline constexpr std::size_t kFetchedSums = 512;
 
 template <class S>
 void attend_shared(const CodedRun& run, const QueryRows* groups, std::size_t count, std::uint8_t* memory) noexcept {
@@ -73,18 +72,23 @@ void attend_shared(const CodedRun& run, const QueryRows* groups, std::size_t cou
   constexpr Codes wide = Codes::kWide;
   Weighted<Rows> buffer[2];
   LaneSums<S, Rows> sums[kMaxSharedGroups];
+  MeanScores<Rows> means[kMaxSharedGroups];
   WideBlock block;
   const auto weigh = [&](std::size_t i, std::size_t g) {
-    raw_scores<S, wide, Rows>(run.keys, block.keys, groups[g].queries, buffer[g % 2].weights);
-    weigh_block<S, Rows>(run, i, groups[g], buffer[g % 2], nullptr, sums[g]);
+    raw_scores<S, wide, Rows>(run.keys, block.keys, block.key_scales.scale[0], groups[g].queries,
+                              buffer[g % 2].weights);
+    weigh_block<S, Rows, kFetchedSums>(run, i, groups[g], means[g], buffer[g % 2], nullptr, sums[g],
+                                       reinterpret_cast<const std::uint8_t*>(groups[g].value_sums));
   };
   for (std::size_t i = 0; i < run.count; ++i) {
+    if (i % kMeanBlocks == 0)
+      for (std::size_t g = 0; g < count; ++g) mean_scores<S, Rows>(run, i, groups[g], means[g]);
     widen_block<S>(run, i, memory, block);
     weigh(i, 0);
     for (std::size_t g = 0; g < count; ++g) {
       Weighted<Rows>& now = buffer[g % 2];
-      prefetch_sums(run, groups[g]);
-      quantize_block<S, wide, Rows>(run.values, block.scales, now.weights, now.integers);
+      quantize_block<S, wide, Rows>(run.values, block.value_scales, block.values.offset_scale, now.weights,
+                                    now.integers);
       if (g + 1 < count) weigh(i, g + 1);
       value_sums<S, wide, Rows>(run.values, block.values, now.integers, groups[g].value_sums);
     }

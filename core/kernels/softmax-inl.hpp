@@ -6,17 +6,36 @@
 namespace tq {
 namespace {
 
-// 2^x for x <= 127, 0 below -126 and for NaN: 2^round(x) times a polynomial for 2^f, |f| <= 1/2, fitted to the least relative error
-// (7.5e-8); 2.3e-7 with the rounding of its evaluation.
+// Polynomials for 2^f, |f| <= 1/2, fitted to the least relative error, highest coefficient first: 7.5e-8, with the rounding
+// of its evaluation 2.3e-7; and 2.6e-6 where weights become integers of 8 or 16 bits.
+inline constexpr float kExp2[] = {1.3276472454890609e-3f, 9.675541892647743e-3f, 5.550713092088699e-2f,
+                                  2.4022120237350464e-1f, 6.931469440460205e-1f, 1.0000001192092896f};
+inline constexpr float kCoarseExp2[] = {9.570102207362652e-3f, 5.591785907745361e-2f, 2.40247443318367e-1f,
+                                        6.931217908859253e-1f, 9.999992847442627e-1f};
+// Less would give subnormal numbers, for which processors take a hundred cycles; or, of weights, products with scales.
+inline constexpr float kLeastExponent = -125.0f, kLeastWeight = -60.0f;
+
+// 2^x for kLeastExponent <= x <= 127: a polynomial for what remains after rounding x to a whole number, which the last
+// bits of x + 1.5 * 2^23 hold; the bias of exponents is added with it.
+template <class S, std::size_t Count>
+TQ_INLINE inline typename S::F exp2_of(typename S::F x, const float (&polynomial)[Count]) noexcept {
+  const typename S::F rounding(12582912.0f + 127.0f), whole = x + rounding, f = x - (whole - rounding);
+  typename S::F p(polynomial[0]);
+  for (std::size_t i = 1; i < Count; ++i) p = S::multiply_add(p, f, typename S::F(polynomial[i]));
+  return p * S::from_bits(S::bits(whole) << 23);
+}
+
+// 2^x for x <= 127, 0 below kLeastExponent and for NaN.
 template <class S>
 typename S::F exp2(typename S::F x) noexcept {
-  const typename S::F whole = S::nearest(x), f = x - whole;
-  typename S::F p(1.3276472454890609e-3f);
-  for (const float c : {9.675541892647743e-3f, 5.550713092088699e-2f, 2.4022120237350464e-1f, 6.931469440460205e-1f,
-                        1.0000001192092896f})
-    p = S::multiply_add(p, f, typename S::F(c));
-  // Far below -126 the exponent means nothing, but then the result is not used either.
-  return xsimd::select(x >= typename S::F(-126.0f), S::times_power_of_two(p, whole), typename S::F(0.0f));
+  const typename S::F least(kLeastExponent);
+  return xsimd::select(x >= least, exp2_of<S>(xsimd::max(x, least), kExp2), typename S::F(0.0f));
+}
+
+// The same for weights that are going to be rounded, and 2^kLeastWeight for what is less.
+template <class S>
+TQ_INLINE inline typename S::F coarse_exp2(typename S::F x) noexcept {
+  return exp2_of<S>(xsimd::max(x, typename S::F(kLeastWeight)), kCoarseExp2);
 }
 
 template <class S>

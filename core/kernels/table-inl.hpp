@@ -5,6 +5,7 @@
 #include "exact-inl.hpp"
 #include "scales-inl.hpp"
 #include "shared-inl.hpp"
+#include "validate-inl.hpp"
 
 namespace tq {
 namespace {
@@ -35,6 +36,8 @@ constexpr KernelTable kernel_table(const char* name) {
           &attend_shared<S>,
           &row_scores<S>,
           &row_values<S>,
+          &transpose_rows<S>,
+          &column_scores<S>,
           &softmax<S>,
           &softcap<S>,
           &scale_floats<S>,

@@ -141,15 +141,15 @@ template <class S, Codes Code, int Rows>
 void low_digit_sums(std::size_t first, std::size_t end, const CodedSide& values, const IntegerWeights* weights,
                     float* sums, std::size_t padded) noexcept {
   bool all = true;
-  for (int r = 0; r < Rows; ++r) all = all && weights[r].low_unit != 0;
+  for (int r = 0; r < Rows; ++r) all = all && weights[r].second;
   if (all) {
     WeightDigits low[Rows];
-    for (int r = 0; r < Rows; ++r) low[r] = {weights[r].low, weights[r].low_unit * values.offset_scale};
+    for (int r = 0; r < Rows; ++r) low[r] = {weights[r].low, weights[r].low_unit};
     return group_sums<S, Code, Rows>(first, end, values, low, sums, padded);
   }
   for (int r = 0; r < Rows; ++r) {
-    if (weights[r].low_unit == 0) continue;
-    const WeightDigits low[1] = {{weights[r].low, weights[r].low_unit * values.offset_scale}};
+    if (!weights[r].second) continue;
+    const WeightDigits low[1] = {{weights[r].low, weights[r].low_unit}};
     group_sums<S, Code, 1>(first, end, values, low, sums + r * padded, padded);
   }
 }
@@ -161,7 +161,7 @@ void value_sums(const CodeShape& shape, const CodedSide& values, const BlockWeig
   for (std::size_t first = 0, group = 0; first < shape.dim; first += shape.group, ++group) {
     const std::size_t end = first + shape.group < shape.dim ? first + shape.group : shape.dim;
     WeightDigits high[Rows];
-    for (int r = 0; r < Rows; ++r) high[r] = {weights[group][r].high, weights[group][r].unit * values.offset_scale};
+    for (int r = 0; r < Rows; ++r) high[r] = {weights[group][r].high, weights[group][r].unit};
     group_sums<S, Code, Rows>(first, end, values, high, sums, padded);
     low_digit_sums<S, Code, Rows>(first, end, values, weights[group], sums, padded);
   }
@@ -172,7 +172,7 @@ void coded_values_of(const CodeShape& shape, const CodedSide& values, const floa
   BlockScales scales;
   expand_scales<S>(shape, values.scales, scales);
   BlockWeights<Rows> integers;
-  quantize_block<S, Code, Rows>(shape, scales, weights, integers);
+  quantize_block<S, Code, Rows>(shape, scales, values.offset_scale, weights, integers);
   value_sums<S, Code, Rows>(shape, values, integers, sums);
 }
 

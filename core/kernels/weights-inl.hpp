@@ -6,6 +6,8 @@
 // (docs/numerics.md).
 #pragma once
 
+#include <algorithm>
+
 #include "scores-inl.hpp"
 
 namespace tq {
@@ -20,22 +22,24 @@ inline constexpr bool kAlwaysTwoDigits = Code == Codes::kTq8;
 struct Dither {
   alignas(64) float threshold[kBlockTokens];
 };
-constexpr Dither make_dither() {
+constexpr Dither make_dither(float offset) {
   Dither dither{};
   for (unsigned t = 0; t < kBlockTokens; ++t) {
     unsigned reversed = 0;
     for (unsigned bit = 0; bit < 6; ++bit) reversed |= (t >> bit & 1u) << (5 - bit);
-    dither.threshold[t] = (static_cast<float>(reversed) + 0.5f) / kBlockTokens;
+    dither.threshold[t] = offset + (static_cast<float>(reversed) + 0.5f) / kBlockTokens;
   }
   return dither;
 }
 
-inline constexpr Dither kDither = make_dither();
+template <class S>
+inline constexpr Dither kDither = make_dither(whole_offset<S>());
 
-// One row's weights: unit * high + low_unit * low. Where low_unit is 0 there is no second digit.
+// One row's weights: unit * high + low_unit * low; low only where there is a second digit.
 struct IntegerWeights {
   alignas(64) std::uint8_t high[kBlockTokens], low[kBlockTokens];
   float unit, low_unit;
+  bool second;
 };
 
 template <class S>
@@ -63,57 +67,66 @@ TQ_INLINE inline void store_token_bytes(Vector vector, std::uint8_t* bytes) noex
   });
 }
 
+// One digit of the weights w.
 template <class S>
-TQ_INLINE inline void one_digit(const typename S::F::register_type* w, float largest, IntegerWeights& out) noexcept {
-  constexpr float range = S::kWeightRange - 1;
-  // The least divisor keeps 0 * infinity away where all weights are zero.
-  const typename S::F factor(range / (largest > 1e-30f ? largest : 1e-30f));
-  store_token_bytes<S>(
-      [&](auto i) TQ_INLINE {
-        const typename S::F threshold = S::F::load_aligned(kDither.threshold + i * S::kLanes);
-        return S::truncate(S::multiply_add(typename S::F(w[i]), factor, threshold));
-      },
-      out.high);
-  out.unit = largest * (1.0f / range);
-  out.low_unit = 0;
+TQ_INLINE inline void one_digit(const typename S::F::register_type* w, float factor, std::uint8_t* digits) noexcept {
+  const typename S::F factors(factor);
+  unroll<kTokenVectors<S> / 4>([&](auto four) TQ_INLINE {
+    typename S::F::register_type q[4];
+    unroll<4>([&](auto i) TQ_INLINE {
+      constexpr int v = 4 * four + i;
+      q[i] = S::multiply_add(typename S::F(w[v]), factors, S::F::load_aligned(kDither<S>.threshold + v * S::kLanes));
+    });
+    store_whole<S>(q[0], q[1], q[2], q[3], digits + 4 * four * S::kLanes);
+  });
 }
 
+// Two digits in place of one: the same range in finer steps.
 template <class S>
-TQ_INLINE inline void two_digits(const typename S::F::register_type* w, float largest, IntegerWeights& out) noexcept {
-  constexpr float range = S::kWeightRange * S::kWeightRange - 1;
-  const typename S::F factor(range / (largest > 1e-30f ? largest : 1e-30f));
-  const auto q = [&](auto i) TQ_INLINE { return S::round(typename S::F(w[i]) * factor); };
+TQ_INLINE inline void two_digits(const typename S::F::register_type* w, float factor, IntegerWeights& out) noexcept {
+  constexpr float finer = static_cast<float>(S::kWeightRange * S::kWeightRange - 1) / (S::kWeightRange - 1);
+  const typename S::F factors(factor * finer);
+  const auto q = [&](auto i) TQ_INLINE { return S::round(typename S::F(w[i]) * factors); };
   store_token_bytes<S>([&](auto i) TQ_INLINE { return S::template shift_right32<kDigitBits<S>>(q(i)); }, out.high);
   store_token_bytes<S>([&](auto i) TQ_INLINE { return q(i) & splat<S>(S::kWeightRange - 1); }, out.low);
-  out.low_unit = largest * (1.0f / range);
+  out.low_unit = out.unit * (1.0f / finer);
   out.unit = out.low_unit * S::kWeightRange;
 }
 
-// The integer weights of each row, [row][token] before, for one group of coordinates.
+template <class S>
+bool peaked(const typename S::F::register_type* w, float largest) noexcept {
+  typename S::F sum = w[0];
+  for (int i = 1; i < kTokenVectors<S>; ++i) sum += typename S::F(w[i]);
+  return largest > kPeaked * S::sum(sum);
+}
+
+// The integer weights of each row, [row][token] before, for one group of coordinates; `scale` becomes part of their units.
 template <class S, Codes Code, int Rows>
-TQ_INLINE inline void quantize_weights(const float* weights, const float* scales,
+TQ_INLINE inline void quantize_weights(const float* weights, const float* scales, float scale,
                                        IntegerWeights (&out)[Rows]) noexcept {
   using Register = typename S::F::register_type;
   constexpr int vectors = kTokenVectors<S>;
-  Register w[Rows * vectors], most[Rows], sum[Rows];
+  constexpr float range = S::kWeightRange - 1;
+  Register w[Rows * vectors], most[Rows];
   unroll<Rows>([&](auto r) TQ_INLINE {
     unroll<vectors>([&](auto i) TQ_INLINE {
       const typename S::F product =
           S::F::load_aligned(weights + r * kBlockTokens + i * S::kLanes) * S::F::load_aligned(scales + i * S::kLanes);
       w[r * vectors + i] = product;
       most[r] = i == 0 ? product : xsimd::max(typename S::F(most[r]), product);
-      sum[r] = i == 0 ? product : typename S::F(sum[r]) + product;
     });
   });
-  float largest[Rows], total[Rows];
+  float largest[Rows], part[Rows], factor[Rows];  // part of the sum: the largest of each lane
   maxima_of_lanes<S, Rows>(most, largest);
-  sums_of_lanes<S, Rows>(sum, total);
+  sums_of_lanes<S, Rows>(most, part);
+  // The least divisor keeps 0 * infinity away where all weights are zero.
+  for (int r = 0; r < Rows; ++r) factor[r] = range / std::max(largest[r], 1e-30f);
   unroll<Rows>([&](auto r) TQ_INLINE {
-    if (kAlwaysTwoDigits<Code> || largest[r] > kPeaked * total[r]) {
-      two_digits<S>(w + r * vectors, largest[r], out[r]);
-    } else {
-      one_digit<S>(w + r * vectors, largest[r], out[r]);
-    }
+    const Register* row = w + r * vectors;
+    out[r].unit = largest[r] * (scale * (1.0f / range));
+    out[r].second = kAlwaysTwoDigits<Code> || (largest[r] > kPeaked * part[r] && peaked<S>(row, largest[r]));
+    if (out[r].second) return two_digits<S>(row, factor[r], out[r]);
+    one_digit<S>(row, factor[r], out[r].high);
   });
 }
 
@@ -122,12 +135,11 @@ template <int Rows>
 using BlockWeights = IntegerWeights[kMaxPadded / 32][Rows];
 
 template <class S, Codes Code, int Rows>
-void quantize_block(const CodeShape& shape, const BlockScales& scales, const float* weights,
+void quantize_block(const CodeShape& shape, const BlockScales& scales, float scale, const float* weights,
                     BlockWeights<Rows>& out) noexcept {
   const std::size_t groups = shape.groups();
-  for (std::size_t group = 0; group < groups; ++group) {
-    quantize_weights<S, Code, Rows>(weights, scales.scale[group], out[group]);
-  }
+  for (std::size_t group = 0; group < groups; ++group)
+    quantize_weights<S, Code, Rows>(weights, scales.scale[group], scale, out[group]);
 }
 
 }  // namespace

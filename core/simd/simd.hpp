@@ -4,7 +4,6 @@
 //   F, I              batches of kLanes floats and of kLanes 32-bit integers; I also serves as a bag of 16-bit or 8-bit lanes
 //   kRegisters        vector registers of the instruction set, for choosing tile sizes
 //   bits, from_bits   reinterpret; round (to nearest even), truncate, to_float convert
-//   nearest           to the nearest integer, even if halfway;  times_power_of_two(v, n): v * 2^n, n a whole number in -126..127
 //   where_not_zero(b, v)   lanes of v where b is not 0, else 0
 //   divide            correctly rounded; xsimd's operator is an estimate on NEON
 //   multiply_add      a * b + c, fused where the hardware does; not for code that must be bit-exact
@@ -16,6 +15,7 @@
 //   split_f16(pairs, even, odd)   the low and the high 16 bits of each 32-bit lane as f16
 //   load_bytes, load_signed_bytes, store_bytes   kLanes bytes to and from lanes; values 0..255 for the store,
 //                     which also takes four I at once
+//   store_offset      optional: the bytes floor(v) of four F of 0 <= v < 256 to which kWholeOffset has been added
 //   max_magnitude(most, v)   the larger of most and |v|
 //   pair16(a, b)      the low 16 bits of a, and above them those of b
 //   *16               16-bit lanes: abs, high half of the unsigned product, signed minimum and maximum, logical shifts,
@@ -70,6 +70,22 @@ TQ_INLINE inline void load_transposed(const void* p, std::size_t stride,
   out[1] = S::pairs_high(low_ab, low_cd);
   out[2] = S::pairs_low(high_ab, high_cd);
   out[3] = S::pairs_high(high_ab, high_cd);
+}
+
+// Bytes floor(v) of four vectors of 0 <= v < 256 to which whole_offset has been added.
+template <class S>
+constexpr float whole_offset() {
+  if constexpr (requires { S::kWholeOffset; }) return S::kWholeOffset;
+  return 0.0f;
+}
+template <class S>
+TQ_INLINE inline void store_whole(typename S::F a, typename S::F b, typename S::F c, typename S::F d,
+                                  std::uint8_t* p) noexcept {
+  if constexpr (requires { S::kWholeOffset; }) {
+    S::store_offset(a, b, c, d, p);
+  } else {
+    S::store_bytes(S::truncate(a), S::truncate(b), S::truncate(c), S::truncate(d), p);
+  }
 }
 
 }  // namespace

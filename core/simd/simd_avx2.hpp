@@ -24,8 +24,6 @@ struct Avx2 {
   static I round(F v) noexcept { return _mm256_cvtps_epi32(v); }
   static I truncate(F v) noexcept { return _mm256_cvttps_epi32(v); }
   static F to_float(I v) noexcept { return _mm256_cvtepi32_ps(v); }
-  static F nearest(F v) noexcept { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-  static F times_power_of_two(F v, F exponent) noexcept { return v * from_bits((round(exponent) + I(127)) << 23); }
   static F where_not_zero(I b, F v) noexcept {
     return _mm256_andnot_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(b, _mm256_setzero_si256())), v);
   }

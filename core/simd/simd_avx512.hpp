@@ -25,8 +25,6 @@ struct Avx512 {
   static I round(F v) noexcept { return _mm512_cvtps_epi32(v); }
   static I truncate(F v) noexcept { return _mm512_cvttps_epi32(v); }
   static F to_float(I v) noexcept { return _mm512_cvtepi32_ps(v); }
-  static F nearest(F v) noexcept { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-  static F times_power_of_two(F v, F exponent) noexcept { return _mm512_scalef_ps(v, exponent); }
   static F where_not_zero(I b, F v) noexcept { return _mm512_maskz_mov_ps(_mm512_test_epi32_mask(b, b), v); }
   static F limit(F v, F most) noexcept { return _mm512_max_ps(-most, _mm512_min_ps(most, v)); }
   static F divide(F a, F b) noexcept { return _mm512_div_ps(a, b); }
@@ -199,6 +197,20 @@ struct Avx512Vnni : Avx512 {
   static I lookup_low(I table, I bytes) noexcept { return _mm512_permutexvar_epi8(bytes, table); }
   static I lookup_high(I table, I bytes) noexcept {
     return _mm512_permutexvar_epi8(_mm512_srli_epi16(bytes, 4), table);
+  }
+  // Between 2^15 and 2^16 the second byte of a float is its whole part modulo 256.
+  static constexpr float kWholeOffset = 32768.0f;
+  static void store_offset(F a, F b, F c, F d, std::uint8_t* p) noexcept {
+    const __m512i second_bytes =
+        _mm512_zextsi128_si512(_mm_setr_epi8(1, 5, 9, 13, 17, 21, 25, 29, 33, 37, 41, 45, 49, 53, 57, 61));
+    const auto store = [&](F v, std::uint8_t* to) {
+      const __m512i bytes = _mm512_permutexvar_epi8(second_bytes, bits(v));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_castsi512_si128(bytes));
+    };
+    store(a, p);
+    store(b, p + 16);
+    store(c, p + 32);
+    store(d, p + 48);
   }
   static I multiply_add16(I sum, I a, I b) noexcept { return _mm512_dpwssd_epi32(sum, a, b); }
   static I dot(I sum, I unsigned_bytes, I signed_bytes) noexcept {

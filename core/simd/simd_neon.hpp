@@ -35,8 +35,6 @@ struct Neon {
   static I round(F v) noexcept { return vcvtnq_s32_f32(v); }
   static I truncate(F v) noexcept { return vcvtq_s32_f32(v); }
   static F to_float(I v) noexcept { return vcvtq_f32_s32(v); }
-  static F nearest(F v) noexcept { return vrndnq_f32(v); }
-  static F times_power_of_two(F v, F exponent) noexcept { return v * from_bits((round(exponent) + I(127)) << 23); }
   static F where_not_zero(I b, F v) noexcept {
     return from_bits(vbicq_s32(bits(v), vreinterpretq_s32_u32(vceqzq_s32(b))));
   }

@@ -25,8 +25,6 @@ struct Sse2 {
   static I round(F v) noexcept { return _mm_cvtps_epi32(v); }
   static I truncate(F v) noexcept { return _mm_cvttps_epi32(v); }
   static F to_float(I v) noexcept { return _mm_cvtepi32_ps(v); }
-  static F nearest(F v) noexcept { return to_float(round(v)); }
-  static F times_power_of_two(F v, F exponent) noexcept { return v * from_bits((round(exponent) + I(127)) << 23); }
   static F where_not_zero(I b, F v) noexcept {
     return _mm_andnot_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(b, _mm_setzero_si128())), v);
   }
