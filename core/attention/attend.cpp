@@ -7,9 +7,11 @@
 namespace tq {
 namespace {
 
-// A long context is cut into ranges where an item alone has few tasks. That depends on the item only, never on the
-// number of threads or the rest of the batch, and so do the bits of the result.
+// An item alone has to keep many threads busy: with few tasks its tiles are smaller, and a long context is cut into
+// ranges. That depends on the item only, never on the number of threads or the rest of the batch, and so do the bits of
+// the result.
 constexpr std::size_t kEnoughTasks = 32;
+constexpr std::size_t kFewTasksRows = 128;
 constexpr std::size_t kRangeSegments = 128;  // at least; preparing queries and merging cost about 2 % of that
 
 // Query rows of a kv head.
@@ -17,20 +19,27 @@ std::size_t row_count(const AttendOptions& options, const AttendJob& job) {
   return job.n_query * (options.q_heads / job.layer->options().kv_heads);
 }
 
-std::size_t tile_count(const AttendOptions& options, const AttendJob& job) {
-  return (row_count(options, job) + kTaskRows - 1) / kTaskRows;
+std::size_t tile_rows(const AttendOptions& options, const AttendJob& job) {
+  const std::size_t rows = row_count(options, job);
+  const bool enough = rows / kTaskRows * job.layer->options().kv_heads >= kEnoughTasks;
+  return enough ? kTaskRows : kFewTasksRows;
 }
 
-// Tile `index` of an item: a kv head and up to kTaskRows rows of it.
+std::size_t tile_count(const AttendOptions& options, const AttendJob& job) {
+  const std::size_t rows = tile_rows(options, job);
+  return (row_count(options, job) + rows - 1) / rows;
+}
+
+// Tile `index` of an item: a kv head and up to tile_rows of its rows.
 AttendTask make_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job,
                      std::size_t index) {
-  const std::size_t tiles = tile_count(options, job);
-  const std::size_t first = index % tiles * kTaskRows;
-  return {allocator, options, job, index / tiles, first, std::min(kTaskRows, row_count(options, job) - first)};
+  const std::size_t tiles = tile_count(options, job), rows = tile_rows(options, job);
+  const std::size_t first = index % tiles * rows;
+  return {allocator, options, job, index / tiles, first, std::min(rows, row_count(options, job) - first)};
 }
 
 std::size_t partial_floats(const AttendOptions& options, const AttendJob& job) {
-  return std::min(kTaskRows, row_count(options, job)) * RowTile::row_floats(*job.layer);
+  return std::min(tile_rows(options, job), row_count(options, job)) * RowTile::row_floats(*job.layer);
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ struct AttendJob {
 // Work is cut into tiles of one kv head and up to kTaskRows query rows (a row is a query of one query head), and each
 // tile into ranges of the context. Tasks are attend_tiles * ranges; where ranges > 1, attend_tiles merge tasks follow
 // when all of them are done.
-inline constexpr std::size_t kTaskRows = 128;
+inline constexpr std::size_t kTaskRows = 256;
 
 std::size_t attend_tiles(const AttendOptions& options, const AttendJob& job);
 std::size_t attend_ranges(const AttendOptions& options, const AttendJob& job);

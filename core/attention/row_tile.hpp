@@ -9,6 +9,8 @@
 
 namespace tq {
 
+// Floats of a tile that need no allocation: kMaxRows rows of head_dim 128.
+inline constexpr std::size_t kInline = 2560;
 inline constexpr std::size_t kScoredRows = 32;  // rows whose scores are kept at once
 
 class RowTile {
@@ -18,13 +20,17 @@ class RowTile {
         key_padded_(padded_dim(layer.options().keys.dim)),
         value_padded_(padded_dim(layer.options().values.dim)),
         groups_(layer.key_coder().shape().groups()),
-        memory_(allocator, float_count() + integer_count() + token_count()) {
-    std::fill(memory_.data(), memory_.data() + float_count(), 0.0f);
+        allocated_(allocator, total_count() > kInline ? total_count() : 0),
+        memory_(total_count() > kInline ? allocated_.data() : inline_) {
+    std::fill(memory_, memory_ + float_count(), 0.0f);
     for (std::size_t row = 0; row < rows; ++row) maximum(row) = -std::numeric_limits<float>::infinity();
   }
 
+  RowTile(const RowTile&) = delete;
+  RowTile& operator=(const RowTile&) = delete;
+
   std::size_t rows() const { return rows_; }
-  float* query(std::size_t row) { return memory_.data() + row * key_padded_; }
+  float* query(std::size_t row) { return memory_ + row * key_padded_; }
   float* rotated(std::size_t row) { return query(rows_) + row * key_padded_; }
   float* exact_sums(std::size_t row) { return rotated(rows_) + row * value_padded_; }
   float* rotated_sums(std::size_t row) { return exact_sums(rows_) + row * value_padded_; }
@@ -110,15 +116,18 @@ class RowTile {
     if (rows_ <= kMaxRows) return 0;
     return kBlockTokens * (key_padded_ + value_padded_ + (rows_ >= kScoredRows ? key_padded_ : 0));
   }
-  std::int32_t* integers() { return reinterpret_cast<std::int32_t*>(memory_.data() + float_count()); }
-  float* tokens() { return memory_.data() + float_count() + integer_count(); }
+  std::size_t total_count() const { return float_count() + integer_count() + token_count(); }
+  std::int32_t* integers() { return reinterpret_cast<std::int32_t*>(memory_ + float_count()); }
+  float* tokens() { return memory_ + float_count() + integer_count(); }
 
   void add_scaled(float* to, const float* from, float factor) const {
     for (std::size_t i = 0; i < value_padded_; ++i) to[i] += from[i] * factor;
   }
 
   std::size_t rows_, key_padded_, value_padded_, groups_;
-  Buffer<float> memory_;
+  Buffer<float> allocated_;
+  float* memory_;
+  alignas(kAlignment) float inline_[kInline];
   CodedQuery coded_[kTaskRows];
   bool broken_[kTaskRows];
   alignas(kAlignment) float scores_[kScoredRows * kBlockTokens];

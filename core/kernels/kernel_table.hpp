@@ -127,7 +127,7 @@ struct QueryRows {
 };
 
 inline constexpr std::size_t kMaxRows = 4;  // query rows a scores or values kernel takes at once
-inline constexpr std::size_t kMaxSharedGroups = 32;
+inline constexpr std::size_t kMaxSharedGroups = 64;
 
 struct KernelTable {
   const char* name;

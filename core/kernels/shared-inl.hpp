@@ -58,13 +58,17 @@ void widen_block(const CodedRun& run, std::size_t i, std::uint8_t* memory, WideB
   expand_scales<S>(run.values, block.head + run.parts.value_scales, out.value_scales);
   out.keys = {memory, block.head + run.parts.key_scales, block.key_scale, memory, nullptr};
   out.values = {values, block.head + run.parts.value_scales, block.value_scale, values, nullptr};
-  const std::size_t bytes = run.parts.values + kBlockTokens * run.values.dim / 2;
-  for (std::size_t at = 0; at < bytes; at += 64) prefetch_later<1>(run.at(i + 1).head + at);
 }
 
 // Sums of values are read and written once per block and group, and come back from the second-level cache: asked for
 // with the weights of each row, what most value dims need.
 inline constexpr std::size_t kFetchedSums = 512;
+
+// Asks for part 0, 1, .. of a block: who asks for everything at once has to wait.
+inline void prefetch_part(const CodedRun& run, std::size_t i, std::size_t part, std::size_t bytes) noexcept {
+  const std::uint8_t* from = run.at(i).head + part * bytes;
+  for (std::size_t at = 0; at < bytes; at += 64) prefetch_later<1>(from + at);
+}
 
 template <class S>
 void attend_shared(const CodedRun& run, const QueryRows* groups, std::size_t count, std::uint8_t* memory) noexcept {
@@ -74,6 +78,8 @@ void attend_shared(const CodedRun& run, const QueryRows* groups, std::size_t cou
   LaneSums<S, Rows> sums[kMaxSharedGroups];
   MeanScores<Rows> means[kMaxSharedGroups];
   WideBlock block;
+  const std::size_t bytes = run.parts.values + kBlockTokens * run.values.dim / 2;
+  const std::size_t part = round_up(bytes / count, 64);
   const auto weigh = [&](std::size_t i, std::size_t g) {
     raw_scores<S, wide, Rows>(run.keys, block.keys, block.key_scales.scale[0], groups[g].queries,
                               buffer[g % 2].weights);
@@ -87,6 +93,7 @@ void attend_shared(const CodedRun& run, const QueryRows* groups, std::size_t cou
     weigh(i, 0);
     for (std::size_t g = 0; g < count; ++g) {
       Weighted<Rows>& now = buffer[g % 2];
+      prefetch_part(run, i + 1, g, part);
       quantize_block<S, wide, Rows>(run.values, block.value_scales, block.values.offset_scale, now.weights,
                                     now.integers);
       if (g + 1 < count) weigh(i, g + 1);

@@ -63,6 +63,17 @@ TEST(Attention, OfManyQueriesMasksEachAtItsOwnPosition) {
       }
 }
 
+// 4128 rows of each kv head: tiles of 256, and one of 32.
+TEST(Attention, OfThousandsOfRowsAgrees) {
+  Filled filled(layer_options(kShape), 150);
+  CallStyle style = style_with(32);
+  style.new_tokens = true;
+  std::vector<AttendItem> items;
+  items.emplace_back(filled.random, kShape, style, filled.sequence, 258);
+  attend(filled.cache, style, items);
+  EXPECT_TRUE(items[0].agrees(filled.context()));
+}
+
 TEST(Attention, OfNothingIsZeroAndMinusInfinity) {
   const Cache cache(layer_options(kShape));
   const tq_sequence empty = cache.sequence();
