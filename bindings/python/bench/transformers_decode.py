@@ -13,6 +13,7 @@ transformers does not always call it like that.
 from __future__ import annotations
 
 import argparse
+import inspect
 import statistics
 import time
 import warnings
@@ -80,8 +81,10 @@ class Contestant:
     def take_step(self, model: Any, token: Any) -> None:
         model.set_attn_implementation(self.implementation)
         self.step.clear()
+        # transformers 5.24 renamed the argument.
+        name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
         start = time.perf_counter_ns()
-        model(token, past_key_values=self.cache)
+        model(token, **{name: self.cache})
         self.spent["whole step"].append(time.perf_counter_ns() - start)
         self.spent["attention"].append(self.step["attention"])
         self.spent["attention and update"].append(self.step["attention"] + self.step["update"])

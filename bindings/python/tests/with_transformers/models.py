@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,12 @@ def random_tokens(rows: int, count: int, seed: int = 1) -> Any:
     return torch.randint(2, SHAPE["vocab_size"], (rows, count), generator=generator)
 
 
+def forward(model: Any, tokens: Any, cache: Any, **arguments: Any) -> Any:
+    """One pass. transformers 5.24 renamed the argument, and 5.40 will know its new name only."""
+    name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+    return model(tokens, **{name: cache}, **arguments)
+
+
 def logits_of(model: Any, tokens: Any, cache: Any, cuts: list[int], mask: Any = None) -> Any:
     """Of all tokens, given in pieces that end at `cuts` and then one by one."""
     pieces, first = [], 0
@@ -84,7 +91,7 @@ def logits_of(model: Any, tokens: Any, cache: Any, cuts: list[int], mask: Any = 
             arguments = (
                 {} if mask is None else {"attention_mask": mask[:, :end], "position_ids": _positions(mask, first, end)}
             )
-            pieces.append(model(tokens[:, first:end], past_key_values=cache, **arguments).logits)
+            pieces.append(forward(model, tokens[:, first:end], cache, **arguments).logits)
             first = end
     return torch.cat(pieces, dim=1).float()
 

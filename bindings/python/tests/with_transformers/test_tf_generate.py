@@ -16,6 +16,7 @@ from models import (
     ARCHITECTURES,
     SDPA_CANNOT,
     book_tokens,
+    forward,
     logits_of,
     random_model,
     random_tokens,
@@ -198,7 +199,7 @@ def test_a_prefix_is_computed_once(books: Any, implementation: str) -> None:
     def cache_with_prefix() -> TurboQuantCache:
         cache = cache_of(books)
         with torch.no_grad():
-            books(prefix, past_key_values=cache)
+            forward(books, prefix, cache)
         return cache
 
     cache = cache_with_prefix()
@@ -233,7 +234,7 @@ def test_eager_attention_gets_the_same_numbers(books: Any, cached: int, end: int
     for name in ("sdpa", "eager"):
         books.set_attn_implementation(name)
         with torch.no_grad():
-            logits.append(books(tokens[:, cached:], past_key_values=copy.deepcopy(cache)).logits)
+            logits.append(forward(books, tokens[:, cached:], copy.deepcopy(cache)).logits)
     assert torch.allclose(*logits, atol=1e-4)
 
 

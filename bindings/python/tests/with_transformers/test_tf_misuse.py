@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from models import config_of, random_model, random_tokens, torch, transformers
+from models import config_of, forward, random_model, random_tokens, torch, transformers
 
 import libturboquant as tq
 from libturboquant.transformers import TurboQuantCache
@@ -136,17 +136,17 @@ def test_numbers_that_cannot_be_coded(implementation: str) -> None:
     model.set_attn_implementation(implementation)
     cache = TurboQuantCache(model.config, threads=1)
     with torch.no_grad():
-        model(random_tokens(1, 9), past_key_values=cache)
+        forward(model, random_tokens(1, 9), cache)
         weight = model.model.layers[1].self_attn.v_proj.weight
         kept = weight.clone()
         weight.fill_(float("nan"))
         with refused(tq.InvalidArgument, "NaN"):
-            model(random_tokens(1, 3), past_key_values=cache)
+            forward(model, random_tokens(1, 3), cache)
         weight.copy_(kept)
         with refused(RuntimeError, r"crop the cache.*\(9 or less\)"):
-            model(random_tokens(1, 3), past_key_values=cache)
+            forward(model, random_tokens(1, 3), cache)
         cache.crop(9)
-        model(random_tokens(1, 3), past_key_values=cache)
+        forward(model, random_tokens(1, 3), cache)
     assert [layer.get_seq_length() for layer in cache.layers] == [12] * 3
 
 
