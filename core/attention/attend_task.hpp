@@ -155,7 +155,7 @@ class AttendTask {
     if (count < kLeastShared || run.keys.format != Format::kTq4 || run.values.format != Format::kTq4) return 0;
     QueryRows groups[kMaxSharedGroups];
     for (std::size_t g = 0; g < count; ++g) groups[g] = query_rows(g * kMaxRows, kMaxRows);
-    kernels().attend_shared(run, groups, count, tile_.wide_codes());
+    kernels().attend_shared(run, groups, count, tile_.shared_memory());
     return count * kMaxRows;
   }
 

@@ -59,8 +59,8 @@ class RowTile {
     return {to, Element::kF32, value_padded_};
   }
 
-  // Memory for the codes of a block, looked up; only in tiles of more than kMaxRows rows.
-  std::uint8_t* wide_codes() { return reinterpret_cast<std::uint8_t*>(tokens()); }
+  // Memory of the attend_shared kernel; only in tiles of more than kMaxRows rows.
+  std::uint8_t* shared_memory() { return reinterpret_cast<std::uint8_t*>(tokens()); }
 
   // Rotates and quantizes a loaded query.
   void prepare(const Layer& layer, std::size_t row) {
@@ -114,7 +114,8 @@ class RowTile {
   std::size_t integer_count() const { return round_up(rows_ * (key_padded_ / 2 + groups_), kAlignment / 4); }
   std::size_t token_count() const {
     if (rows_ <= kMaxRows) return 0;
-    return kBlockTokens * (key_padded_ + value_padded_ + (rows_ >= kScoredRows ? key_padded_ : 0));
+    const std::size_t floats = kBlockTokens * (key_padded_ + value_padded_ + (rows_ >= kScoredRows ? key_padded_ : 0));
+    return std::max(floats, (kSharedState + kBlockTokens * (key_padded_ + value_padded_ + 1)) / sizeof(float));
   }
   std::size_t total_count() const { return float_count() + integer_count() + token_count(); }
   std::int32_t* integers() { return reinterpret_cast<std::int32_t*>(memory_ + float_count()); }

@@ -128,6 +128,7 @@ struct QueryRows {
 
 inline constexpr std::size_t kMaxRows = 4;  // query rows a scores or values kernel takes at once
 inline constexpr std::size_t kMaxSharedGroups = 64;
+inline constexpr std::size_t kSharedState = 40 * 1024;  // bytes
 
 struct KernelTable {
   const char* name;
@@ -189,7 +190,7 @@ struct KernelTable {
   // Attention over a run of blocks: all of the above in one pass.
   void (*attend_run)(const CodedRun& run, const QueryRows& rows);
   // The same for up to kMaxSharedGroups groups of kMaxRows rows, none of them masked; both sides tq4. `memory`, aligned to
-  // 64 bytes, holds 64 * (padded key dim + padded value dim + 1) bytes.
+  // 64 bytes, holds kSharedState + 64 * (padded key dim + padded value dim + 1) bytes.
   void (*attend_shared)(const CodedRun& run, const QueryRows* groups, std::size_t count, std::uint8_t* memory);
 
   // The same for `count` (at most 64) rows of 16-bit or 32-bit floats. queries[r * padded + j], scores[r * 64 + t].

@@ -109,7 +109,6 @@ float weigh_row(const CodedRun& run, const QueryRows& rows, int r, float factor,
 template <int Rows>
 struct Weighted {
   alignas(64) float weights[Rows * kBlockTokens];
-  BlockScales scales;
   BlockWeights<Rows> integers;
 };
 
@@ -147,8 +146,9 @@ void block_scores(const CodedRun& run, std::size_t i, const QueryRows& rows, Wei
 template <class S, Codes Values, int Rows>
 void quantize_weighted(const CodedRun& run, const CodedBlock& block, Weighted<Rows>& now) noexcept {
   prefetch<kFetchedPerRow * Rows>(block.head + run.parts.values);
-  expand_scales<S>(run.values, block.head + run.parts.value_scales, now.scales);
-  quantize_block<S, Values, Rows>(run.values, now.scales, block.value_scale, now.weights, now.integers);
+  BlockScales scales;
+  expand_scales<S>(run.values, block.head + run.parts.value_scales, scales);
+  quantize_block<S, Values, Rows>(run.values, scales, block.value_scale, now.weights, now.integers);
 }
 
 template <class S, Codes Values, int Rows>

@@ -2,6 +2,8 @@
 // byte each, and then stay in the first-level cache while one group of rows after another uses them.
 #pragma once
 
+#include <new>
+
 #include "run-inl.hpp"
 
 namespace tq {
@@ -70,38 +72,46 @@ inline void prefetch_part(const CodedRun& run, std::size_t i, std::size_t part, 
   for (std::size_t at = 0; at < bytes; at += 64) prefetch_later<1>(from + at);
 }
 
+// What would be much for the stack of a small thread.
+template <class S>
+struct SharedState {
+  WideBlock block;
+  LaneSums<S, kMaxRows> sums[kMaxSharedGroups];
+  MeanScores<kMaxRows> means[kMaxSharedGroups];
+};
+
 template <class S>
 void attend_shared(const CodedRun& run, const QueryRows* groups, std::size_t count, std::uint8_t* memory) noexcept {
   constexpr int Rows = kMaxRows;
   constexpr Codes wide = Codes::kWide;
+  static_assert(sizeof(SharedState<S>) <= kSharedState);
   Weighted<Rows> buffer[2];
-  LaneSums<S, Rows> sums[kMaxSharedGroups];
-  MeanScores<Rows> means[kMaxSharedGroups];
-  WideBlock block;
+  SharedState<S>& state = *new (memory) SharedState<S>;
+  memory += kSharedState;
   const std::size_t bytes = run.parts.values + kBlockTokens * run.values.dim / 2;
   const std::size_t part = round_up(bytes / count, 64);
   const auto weigh = [&](std::size_t i, std::size_t g) {
-    raw_scores<S, wide, Rows>(run.keys, block.keys, block.key_scales.scale[0], groups[g].queries,
+    raw_scores<S, wide, Rows>(run.keys, state.block.keys, state.block.key_scales.scale[0], groups[g].queries,
                               buffer[g % 2].weights);
-    weigh_block<S, Rows, kFetchedSums>(run, i, groups[g], means[g], buffer[g % 2], nullptr, sums[g],
+    weigh_block<S, Rows, kFetchedSums>(run, i, groups[g], state.means[g], buffer[g % 2], nullptr, state.sums[g],
                                        reinterpret_cast<const std::uint8_t*>(groups[g].value_sums));
   };
   for (std::size_t i = 0; i < run.count; ++i) {
     if (i % kMeanBlocks == 0)
-      for (std::size_t g = 0; g < count; ++g) mean_scores<S, Rows>(run, i, groups[g], means[g]);
-    widen_block<S>(run, i, memory, block);
+      for (std::size_t g = 0; g < count; ++g) mean_scores<S, Rows>(run, i, groups[g], state.means[g]);
+    widen_block<S>(run, i, memory, state.block);
     weigh(i, 0);
     for (std::size_t g = 0; g < count; ++g) {
       Weighted<Rows>& now = buffer[g % 2];
       prefetch_part(run, i + 1, g, part);
-      quantize_block<S, wide, Rows>(run.values, block.value_scales, block.values.offset_scale, now.weights,
+      quantize_block<S, wide, Rows>(run.values, state.block.value_scales, state.block.values.offset_scale, now.weights,
                                     now.integers);
       if (g + 1 < count) weigh(i, g + 1);
-      value_sums<S, wide, Rows>(run.values, block.values, now.integers, groups[g].value_sums);
+      value_sums<S, wide, Rows>(run.values, state.block.values, now.integers, groups[g].value_sums);
     }
   }
   for (std::size_t g = 0; g < count; ++g)
-    for (int r = 0; r < Rows; ++r) groups[g].sums[r] += S::sum(S::F::load_aligned(sums[g].lane[r]));
+    for (int r = 0; r < Rows; ++r) groups[g].sums[r] += S::sum(S::F::load_aligned(state.sums[g].lane[r]));
 }
 
 }  // namespace
