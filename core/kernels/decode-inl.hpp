@@ -86,17 +86,39 @@ float load_scales(const CodeShape& shape, const CodedTile& tile, std::size_t lan
   return S::max(sum) * 128.0f * static_cast<float>(shape.group);
 }
 
+// The rows that will be written, of which some cache lines are asked for at each step of what is computed before: who asks
+// for all at once has to wait, and who does not ask waits when he stores.
+class WrittenRows {
+ public:
+  WrittenRows(RowTarget target, std::size_t rows, std::size_t dim, std::size_t steps) noexcept
+      : data_(static_cast<const char*>(target.data)),
+        stride_(target.stride * element_bytes(target.element)),
+        bytes_(dim * element_bytes(target.element)),
+        left_(rows),
+        at_once_((rows + steps - 1) / steps) {}
+
+  TQ_INLINE void fetch_some() noexcept {
+    for (std::size_t i = 0; i < at_once_ && left_ != 0; ++i, --left_, data_ += stride_)
+      for (std::size_t at = 0; at < bytes_; at += 64) __builtin_prefetch(data_ + at, 1, 3);
+  }
+
+ private:
+  const char* data_;
+  std::size_t stride_, bytes_, left_, at_once_;
+};
+
 // Columns of kLanes floats, one per coordinate: code value * scale, after the transform's stages below `Size`, which is
 // 8 only where a register of codes holds eight neighbours.
 template <class S, Format Code, CodeLayout Layout, int Size>
 void code_columns(const CodeShape& shape, const CodedTile& tile, std::size_t token, const typename S::F* scales,
-                  float* columns) noexcept {
+                  WrittenRows rows, float* columns) noexcept {
   constexpr int part = Size < 4 ? Size : 4;
   const unsigned shift = shape.group == 64 ? 6 : 5;
   const auto scale_at = [&](std::size_t j) TQ_INLINE {
     return scales[(j < shape.dim ? j : shape.dim - 1) >> shift];  // padding may lie beyond the last group
   };
   for_granules<S, Code, Layout>(shape, tile, token, [&](const Granules<S>& codes) TQ_INLINE {
+    rows.fetch_some();
     typename S::I::register_type low[4], high[4];
     granule_sums<S, Code, part>(codes.low_codes, low);
     if constexpr (Code == Format::kTq4) granule_sums<S, Code, part>(codes.high_codes, high);
@@ -116,11 +138,11 @@ void code_columns(const CodeShape& shape, const CodedTile& tile, std::size_t tok
 
 template <class S, Format Code, CodeLayout Layout>
 void unrotated_columns(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, std::size_t token,
-                       const typename S::F* scales, float* columns) noexcept {
+                       const typename S::F* scales, const WrittenRows& rows, float* columns) noexcept {
   constexpr int lanes = S::kLanes, most = Code == Format::kTq4 && Layout == CodeLayout::kKeys ? 8 : 4;
   with_size(rotation.block, [&](auto n) {
     constexpr int size = decltype(n)::value, first = size < most ? size : most;
-    code_columns<S, Code, Layout, first>(shape, tile, token, scales, columns);
+    code_columns<S, Code, Layout, first>(shape, tile, token, scales, rows, columns);
     if constexpr (size > first) {
       for (std::size_t run = 0; run < shape.dim * lanes; run += size * lanes)
         fwht_rest<S, size * lanes, first * lanes>(columns, run, Unscaled{});
@@ -130,16 +152,16 @@ void unrotated_columns(const CodeShape& shape, const Rotation& rotation, const C
 
 template <class S>
 void unrotated_columns(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, std::size_t token,
-                       const typename S::F* scales, float* columns) noexcept {
+                       const typename S::F* scales, const WrittenRows& rows, float* columns) noexcept {
   constexpr CodeLayout keys = CodeLayout::kKeys, values = CodeLayout::kValues;
   if (shape.format == Format::kTq4) {
     if (tile.layout == keys)
-      return unrotated_columns<S, Format::kTq4, keys>(shape, rotation, tile, token, scales, columns);
-    return unrotated_columns<S, Format::kTq4, values>(shape, rotation, tile, token, scales, columns);
+      return unrotated_columns<S, Format::kTq4, keys>(shape, rotation, tile, token, scales, rows, columns);
+    return unrotated_columns<S, Format::kTq4, values>(shape, rotation, tile, token, scales, rows, columns);
   }
   if (tile.layout == keys)
-    return unrotated_columns<S, Format::kTq8, keys>(shape, rotation, tile, token, scales, columns);
-  unrotated_columns<S, Format::kTq8, values>(shape, rotation, tile, token, scales, columns);
+    return unrotated_columns<S, Format::kTq8, keys>(shape, rotation, tile, token, scales, rows, columns);
+  unrotated_columns<S, Format::kTq8, values>(shape, rotation, tile, token, scales, rows, columns);
 }
 
 // Undoes the signs of the rotation and adds a row, which may be NULL: for the vector at coordinate j.
@@ -185,33 +207,23 @@ void store_columns(const float* columns, const Rotation& rotation, const float* 
   }
 }
 
-// Asks for the rows' cache lines ahead of the stores; not if rows are a multiple of 4 KB apart, where they would push
-// each other out of the first cache.
-inline void prefetch_rows(RowTarget target, std::size_t rows, std::size_t dim) noexcept {
-  const std::size_t bytes = element_bytes(target.element), stride = target.stride * bytes;
-  if (stride % 4096 == 0) return;
-  for (std::size_t t = 0; t < rows; ++t)
-    for (std::size_t i = 0; i < dim * bytes; i += 64)
-      __builtin_prefetch(static_cast<const char*>(target.data) + t * stride + i, 1, 3);
-}
-
 template <class S>
 void decode_tile(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, const float* add,
                  RowTarget target, float* columns) noexcept {
   constexpr std::size_t lanes = S::kLanes;
   typename S::F scales[kMaxPadded / 32];
-  prefetch_rows(target, tile.to - tile.from, shape.dim);
   const float inverse = 1.0f / static_cast<float>(rotation.block);
   const float added = add != nullptr ? largest_of_row<S>(add, padded_dim(shape.dim)) : 0.0f;
   for (std::size_t lane = tile.from / lanes * lanes; lane < tile.to; lane += lanes) {
-    const bool small = load_scales<S>(shape, tile, lane, inverse, scales) + added < 60000.0f;
-    unrotated_columns<S>(shape, rotation, tile, tile.first + lane, scales, columns);
     const std::size_t from = tile.from > lane ? tile.from - lane : 0, left = tile.to - lane;
     const std::size_t to = left < lanes ? left : lanes;
+    const std::size_t offset = (lane + from - tile.from) * target.stride * element_bytes(target.element);
+    const RowTarget rows{static_cast<char*>(target.data) + offset, target.element, target.stride};
+    const bool small = load_scales<S>(shape, tile, lane, inverse, scales) + added < 60000.0f;
+    unrotated_columns<S>(shape, rotation, tile, tile.first + lane, scales,
+                         WrittenRows(rows, to - from, shape.dim, (shape.dim + 7) / 8), columns);
     with_element(target.element, [&](auto e) {
       using E = decltype(e);
-      const RowTarget rows{elements_at<E>(target.data, (lane + from - tile.from) * target.stride), target.element,
-                           target.stride};
       if (small) return store_columns<S, E, true>(columns, rotation, add, from, to, rows);
       store_columns<S, E, false>(columns, rotation, add, from, to, rows);
     });
