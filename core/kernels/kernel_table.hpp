@@ -128,7 +128,7 @@ struct QueryRows {
 
 inline constexpr std::size_t kMaxRows = 4;  // query rows a scores or values kernel takes at once
 inline constexpr std::size_t kMaxSharedGroups = 64;
-inline constexpr std::size_t kSharedState = 40 * 1024;  // bytes
+inline constexpr std::size_t kSharedState = 40960;  // bytes
 
 struct KernelTable {
   const char* name;
