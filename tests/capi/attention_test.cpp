@@ -32,6 +32,14 @@ struct Filled {
   Random random;
 };
 
+// One call for the newest n_query positions, compared with dense attention.
+void expect_agreement(Filled& filled, const CallStyle& style, std::size_t n_query) {
+  std::vector<AttendItem> items;
+  items.emplace_back(filled.random, kShape, style, filled.sequence, n_query);
+  attend(filled.cache, style, items);
+  EXPECT_TRUE(items[0].agrees(filled.context()));
+}
+
 TEST(Attention, AgreesAtEveryLengthAroundTheEdges) {
   for (const std::size_t length : {1, 2, 3, 4, 5, 66, 67, 68, 69, 131, 132, 133, 196, 197})
     for (const bool new_tokens : {false, true}) {
@@ -39,10 +47,7 @@ TEST(Attention, AgreesAtEveryLengthAroundTheEdges) {
       Filled filled(layer_options(kShape), length);
       CallStyle style = style_with(4);
       style.new_tokens = new_tokens;
-      std::vector<AttendItem> items;
-      items.emplace_back(filled.random, kShape, style, filled.sequence, 1);
-      attend(filled.cache, style, items);
-      EXPECT_TRUE(items[0].agrees(filled.context()));
+      expect_agreement(filled, style, 1);
     }
 }
 
@@ -56,10 +61,7 @@ TEST(Attention, OfManyQueriesMasksEachAtItsOwnPosition) {
         CallStyle style = style_with(2);
         style.settings.causal = causal;
         style.new_tokens = new_tokens;
-        std::vector<AttendItem> items;
-        items.emplace_back(filled.random, kShape, style, filled.sequence, n_query);
-        attend(filled.cache, style, items);
-        EXPECT_TRUE(items[0].agrees(filled.context()));
+        expect_agreement(filled, style, n_query);
       }
 }
 
@@ -68,10 +70,7 @@ TEST(Attention, OfThousandsOfRowsAgrees) {
   Filled filled(layer_options(kShape), 150);
   CallStyle style = style_with(32);
   style.new_tokens = true;
-  std::vector<AttendItem> items;
-  items.emplace_back(filled.random, kShape, style, filled.sequence, 258);
-  attend(filled.cache, style, items);
-  EXPECT_TRUE(items[0].agrees(filled.context()));
+  expect_agreement(filled, style, 258);
 }
 
 TEST(Attention, OfNothingIsZeroAndMinusInfinity) {

@@ -13,7 +13,6 @@ transformers does not always call it like that.
 from __future__ import annotations
 
 import argparse
-import inspect
 import statistics
 import time
 import warnings
@@ -27,6 +26,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMa
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, AttentionInterface
 
 import libturboquant as tq
+from libturboquant.evaluation.model import cache_argument
 from libturboquant.transformers import TurboQuantCache
 
 CHUNK = 1024
@@ -81,8 +81,7 @@ class Contestant:
     def take_step(self, model: Any, token: Any) -> None:
         model.set_attn_implementation(self.implementation)
         self.step.clear()
-        # transformers 5.24 renamed the argument.
-        name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+        name = cache_argument(model)
         start = time.perf_counter_ns()
         model(token, **{name: self.cache})
         self.spent["whole step"].append(time.perf_counter_ns() - start)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +76,12 @@ def random_tokens(rows: int, count: int, seed: int = 1) -> Any:
 
 
 def forward(model: Any, tokens: Any, cache: Any, **arguments: Any) -> Any:
-    """One pass. transformers 5.24 renamed the argument, and 5.40 will know its new name only."""
-    name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
-    return model(tokens, **{name: cache}, **arguments)
+    """One pass."""
+    # Imported here: this module skips its tests where torch or transformers is missing.
+    from libturboquant.evaluation.model import cache_argument
+
+    arguments[cache_argument(model)] = cache
+    return model(tokens, **arguments)
 
 
 def logits_of(model: Any, tokens: Any, cache: Any, cuts: list[int], mask: Any = None) -> Any:

@@ -20,6 +20,11 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 MOST_HEAD_DIM = 1024
 
 
+def cache_argument(model: Any) -> str:
+    """Name of the argument of forward() that takes the cache: transformers 5.24 renamed it, 5.40 drops the old one."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+
+
 @dataclass
 class Subject:
     """A model and its tokenizer.
@@ -65,10 +70,9 @@ class Subject:
 
     def forward(self, ids: Any, cache: Any, **arguments: Any) -> Any:
         """One pass over ids [batch, n]."""
-        # transformers 5.24 renamed the argument.
-        name = "cache" if "cache" in inspect.signature(self.model.forward).parameters else "past_key_values"
+        arguments[cache_argument(self.model)] = cache
         with torch.inference_mode():
-            return self.model(input_ids=ids.to(self.model.device), use_cache=True, **{name: cache}, **arguments)
+            return self.model(input_ids=ids.to(self.model.device), use_cache=True, **arguments)
 
 
 def load_model(name: str, dtype: str = "float32") -> Subject:
