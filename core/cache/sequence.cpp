@@ -73,6 +73,9 @@ class TokenCheck {
         last_(last),
         tokens_(last != nullptr ? (*last)->tokens : 0) {}
 
+  // The tokens before `end` are known to be valid if those before were.
+  void skip(std::size_t end) { checked_ = std::max(checked_, end); }
+
   // Makes sure that the tokens before `end` are valid.
   void up_to(std::size_t end) {
     end = std::min(end, source_.count);
@@ -150,7 +153,6 @@ void LayerTokens::append(Account& account, const Layer& layer, const TokenSource
   const std::size_t sinks = layer.options().sink_tokens, length = length_ + source.count;
   const Element element = element_for(layer, source.element);
   TokenCheck check(layer, source, element, recent_.empty() ? nullptr : &recent_.back());
-  check.up_to(kBlockTokens);
   Plan plan(*this, account, layer, length);
 
   // Whole blocks that need no 16-bit copy, neither to be rounded nor to be kept.
@@ -167,14 +169,16 @@ void LayerTokens::append(Account& account, const Layer& layer, const TokenSource
   }
   while (done < source.count) {
     const std::size_t block = (position() - sinks) / kBlockTokens, row = (position() - sinks) % kBlockTokens;
-    check.up_to(done + kBlockTokens - row);
     if (straight && row == 0 && source.count - done >= kBlockTokens) {
       const PageRef& code = plan.coded[next_coded++];
-      layer.encode_page(source, done, source, done + kBlockTokens, code.data(), plan.scratch);
+      if (layer.encode_page(source, done, source, done + kBlockTokens, code.data(), plan.scratch))
+        check.skip(done + kBlockTokens);
+      check.up_to(done + kBlockTokens);
       code.set_tokens(kBlockTokens);
       done += kBlockTokens;
       continue;
     }
+    check.up_to(done + kBlockTokens - row);
     if (row == 0) {
       plan.recent.push_back(std::move(plan.fresh.back()));
       plan.fresh.pop_back();

@@ -96,8 +96,9 @@ class Layer {
   TokenSource exact_tokens(const std::uint8_t* page, Element element) const;
 
   // Codes the tokens first .. first + 63 of the source. What will be read after them are the tokens of `next` from
-  // next_first on; they are fetched meanwhile.
-  void encode_page(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
+  // next_first on; they are fetched meanwhile. Returns whether all that it coded is certain to be finite and within
+  // kMaxMagnitude; if not, the tokens have to be checked.
+  bool encode_page(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
                    std::uint8_t* page, CoderScratch& scratch) const;
 
   // Decodes tokens first .. first + count - 1 of one head of a coded page; a target with data NULL is left out.
@@ -105,7 +106,7 @@ class Layer {
                    RowTarget values, CoderScratch& scratch) const;
 
  private:
-  void encode_head(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
+  bool encode_head(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
                    std::uint8_t* page, std::size_t head, CoderScratch& scratch) const;
 
   LayerOptions options_;

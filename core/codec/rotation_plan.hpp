@@ -19,10 +19,11 @@ class RotationPlan {
   // block: 0 = the largest; else a power of two that divides dim.
   RotationPlan(const Allocator& allocator, std::uint32_t dim, std::uint32_t block, std::uint64_t seed);
 
-  Rotation view() const { return {signs_.data(), dim_, block_}; }
+  Rotation view() const { return {signs_.data(), dim_, block_, half_signs_.data()}; }
 
  private:
   Buffer<std::uint32_t> signs_;
+  Buffer<std::uint16_t> half_signs_;
   std::uint32_t dim_ = 0;
   std::uint32_t block_ = 0;
 };

@@ -13,6 +13,10 @@ std::int32_t offset_for(std::int32_t largest_index) {
   return std::clamp((largest_index >> 4) - 15, -128, 127);
 }
 
+void fetch_for_writing(const std::uint8_t* data, std::size_t bytes) {
+  for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(data + at, 1, 3);
+}
+
 std::size_t most_groups(std::uint32_t dim) { return (dim + 31) / 32; }
 
 }  // namespace
@@ -35,11 +39,11 @@ std::size_t SideCoder::code_bytes(CodeLayout layout) const {
   return (shape_.dim / width * 16 + lanes) * kBlockTokens;
 }
 
-void SideCoder::encode_tile(RowSource source, std::size_t count, RowSource next, const float* subtract,
-                            std::size_t tile, CoderScratch& scratch) const {
-  kernels().encode_tile(shape_, plan_.view(), source, count, next, subtract, scratch.rows.data(),
-                        scratch.granules.data() + tile * kTile * padded() / 4,
-                        scratch.indices.data() + tile * kTile * shape_.groups());
+float SideCoder::encode_tile(const RowSource& source, std::size_t count, const RowSource& next, const float* subtract,
+                             std::size_t tile, CoderScratch& scratch) const {
+  return kernels().encode_tile(shape_, plan_.view(), source, count, next, subtract, scratch.rows.data(),
+                               scratch.granules.data() + tile * kTile * padded() / 4,
+                               scratch.indices.data() + tile * kTile * shape_.groups());
 }
 
 void SideCoder::clear_codes(std::size_t tile, std::size_t group, std::size_t token, CoderScratch& scratch) const {
@@ -58,15 +62,17 @@ std::uint8_t SideCoder::scale_byte(std::int32_t index, std::int32_t offset, std:
   return 0;
 }
 
-std::int8_t SideCoder::encode(RowSource source, std::size_t count, RowSource next, const float* subtract,
-                              CodeLayout layout, std::uint8_t* codes, std::uint8_t* scales,
-                              CoderScratch& scratch) const {
+Encoded SideCoder::encode(const RowSource& source, std::size_t count, const RowSource& next, const float* subtract,
+                          CodeLayout layout, std::uint8_t* codes, std::uint8_t* scales, CoderScratch& scratch) const {
   const std::size_t groups = shape_.groups();
+  float bound = 0.0f;
+  const std::size_t part = code_bytes(layout) / (kBlockTokens / kTile);
   for (std::size_t tile = 0; tile < kBlockTokens / kTile; ++tile) {
     const std::size_t first = tile * kTile;
     const RowSource later = next.data != nullptr ? row_from(next, first) : next;
-    encode_tile(row_from(source, first), count > first ? std::min(count - first, kTile) : 0, later, subtract, tile,
-                scratch);
+    fetch_for_writing(codes + tile * part, part);
+    bound += encode_tile(row_from(source, first), count > first ? std::min(count - first, kTile) : 0, later, subtract,
+                         tile, scratch);
   }
   const std::int32_t* indices = scratch.indices.data();
   const std::int32_t offset = offset_for(kernels().largest_index(indices, groups * kBlockTokens));
@@ -79,10 +85,10 @@ std::int8_t SideCoder::encode(RowSource source, std::size_t count, RowSource nex
     const auto pack = layout == CodeLayout::kKeys ? kernels().pack_keys : kernels().pack_values;
     pack(shape_, scratch.granules.data() + tile * kTile * padded() / 4, tile * kTile, codes);
   }
-  return static_cast<std::int8_t>(offset);
+  return {static_cast<std::int8_t>(offset), bound};
 }
 
-void SideCoder::encode_rows(RowSource source, std::size_t count, std::int8_t* offsets, std::uint8_t* scales,
+void SideCoder::encode_rows(const RowSource& source, std::size_t count, std::int8_t* offsets, std::uint8_t* scales,
                             CoderScratch& scratch) const {
   encode_tile(source, count, kNoRows, nullptr, 0, scratch);
   const std::size_t groups = shape_.groups();

@@ -24,6 +24,12 @@ struct CoderScratch {
   Buffer<float> mean;              // of a block, rotated
 };
 
+// What encoding a block found.
+struct Encoded {
+  std::int8_t offset;  // of its scales
+  float bound;         // of the magnitudes that were coded; not finite if a row is not
+};
+
 class SideCoder {
  public:
   SideCoder() = default;
@@ -37,10 +43,9 @@ class SideCoder {
   std::size_t code_bytes(CodeLayout layout) const;  // of a block
   std::size_t key_cells() const;                    // dwords of codes per token in the keys layout
 
-  // Encodes `count` <= 64 rows; missing ones become zero codes. Returns the block's offset. `next`: rows that will be
-  // read later; only a hint.
-  std::int8_t encode(RowSource source, std::size_t count, RowSource next, const float* subtract, CodeLayout layout,
-                     std::uint8_t* codes, std::uint8_t* scales, CoderScratch& scratch) const;
+  // Encodes `count` <= 64 rows; missing ones become zero codes. `next`: rows that will be read later; only a hint.
+  Encoded encode(const RowSource& source, std::size_t count, const RowSource& next, const float* subtract,
+                 CodeLayout layout, std::uint8_t* codes, std::uint8_t* scales, CoderScratch& scratch) const;
 
   // Decodes the tokens of `tile` into rows of `target`. `add` (unrotated, padded) is added to each; NULL adds nothing.
   // `columns`: scratch memory of kTile rows.
@@ -48,12 +53,12 @@ class SideCoder {
 
   // Codes of up to kTile rows, left in the first tile of scratch.granules, with each row's own offset and its scale
   // bytes, [token][group].
-  void encode_rows(RowSource source, std::size_t count, std::int8_t* offsets, std::uint8_t* scales,
+  void encode_rows(const RowSource& source, std::size_t count, std::int8_t* offsets, std::uint8_t* scales,
                    CoderScratch& scratch) const;
 
  private:
-  void encode_tile(RowSource source, std::size_t count, RowSource next, const float* subtract, std::size_t tile,
-                   CoderScratch& scratch) const;
+  float encode_tile(const RowSource& source, std::size_t count, const RowSource& next, const float* subtract,
+                    std::size_t tile, CoderScratch& scratch) const;
   void clear_codes(std::size_t tile, std::size_t group, std::size_t token, CoderScratch& scratch) const;
   std::uint8_t scale_byte(std::int32_t index, std::int32_t offset, std::size_t tile, std::size_t group,
                           std::size_t token, CoderScratch& scratch) const;

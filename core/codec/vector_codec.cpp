@@ -83,9 +83,10 @@ void VectorCodec::encode_blocks(RowSource source, std::size_t count, std::uint8_
     std::uint8_t* block = codes + first / kBlockTokens * block_bytes();
     std::uint8_t* scales = block + 64;
     std::memset(block, 0, 64);
-    const std::int8_t offset =
-        coder_.encode(row_from(source, first), std::min(count - first, kBlockTokens), kNoRows, nullptr,
-                      CodeLayout::kKeys, scales + coder_.scale_bytes(), scales, scratch);
+    const std::int8_t offset = coder_
+                                   .encode(row_from(source, first), std::min(count - first, kBlockTokens), kNoRows,
+                                           nullptr, CodeLayout::kKeys, scales + coder_.scale_bytes(), scales, scratch)
+                                   .offset;
     std::memcpy(block, &offset, 1);
   }
 }

@@ -2,6 +2,7 @@
 // registers and needs no shuffle. columns[j * kLanes + t] belongs to coordinate j of row t.
 #pragma once
 
+#include "fetch-inl.hpp"
 #include "rows-inl.hpp"
 
 namespace tq {
@@ -15,17 +16,21 @@ void float_rows(RowSource source, std::size_t count, std::size_t dim, float* scr
   for (std::size_t i = count * padded; i < S::kLanes * padded; ++i) scratch[i] = 0;
 }
 
-// Where columns come from: rows of floats, or of 16-bit floats, `stride` bytes apart.
+// Where columns come from: rows of floats, or of 16-bit floats, `stride` bytes apart. load(j, v): coordinates from j on,
+// with the signs of the rotation.
 template <class S>
 struct FloatColumns {
   const char* rows;
   std::size_t stride;
+  const std::uint32_t* signs;
   template <int Count>
   TQ_INLINE void load(std::size_t j, typename S::F::register_type (&v)[Count]) const noexcept {
     unroll<Count / 4>([&](auto quad) TQ_INLINE {
       typename S::F::register_type in[4];
       load_transposed<S>(rows + (j + 4 * quad) * sizeof(float), stride, in);
-      unroll<4>([&](auto i) TQ_INLINE { v[4 * quad + i] = in[i]; });
+      unroll<4>([&](auto i) TQ_INLINE {
+        v[4 * quad + i] = S::from_bits(S::bits(in[i]) ^ splat<S>(static_cast<std::int32_t>(signs[j + 4 * quad + i])));
+      });
     });
   }
 };
@@ -33,30 +38,31 @@ template <class S, class E>
 struct HalfColumns {
   const char* rows;
   std::size_t stride;
+  const std::uint16_t* half_signs;
   TQ_INLINE void load(std::size_t j, typename S::F::register_type (&v)[8]) const noexcept {
     typename S::F::register_type pairs[4];
     load_transposed<S>(rows + j * sizeof(std::uint16_t), stride, pairs);
     unroll<4>([&](auto i) TQ_INLINE {
+      std::int32_t signs;
+      std::memcpy(&signs, half_signs + j + 2 * i, sizeof signs);
       typename S::F even, odd;
-      E::template split<S>(S::bits(pairs[i]), even, odd);
+      E::template split<S>(S::bits(pairs[i]) ^ splat<S>(signs), even, odd);
       v[2 * i] = even;
       v[2 * i + 1] = odd;
     });
   }
 };
 
-// Signs and the stages below `Size` = 1, 2, 4 or 8. Asks for one of the next rows now and then.
+// The stages below `Size` = 1, 2, 4 or 8. Asks for one of the next rows now and then.
 template <class S, int Size, class Source>
-void first_columns(const Source& source, const Rotation& rotation, RowSource next, float* columns) noexcept {
+void first_columns(const Source& source, std::size_t dim, const RowSource& next, float* columns) noexcept {
   constexpr int count = Size < 8 ? 4 : 8;
-  std::size_t row = 0;
-  for (std::size_t j = 0; j < rotation.dim; j += count) {
-    if (row < S::kLanes) prefetch_row(next, row++, rotation.dim);
+  const std::size_t bytes = element_bytes(next.element);
+  AwaitedRows<Use::kRead> awaited(next.data, next.stride * bytes, dim * bytes, S::kLanes, 1);
+  for (std::size_t j = 0; j < dim; j += count) {
+    awaited.fetch_some();
     typename S::F::register_type v[count];
     source.load(j, v);
-    unroll<count>([&](auto i) TQ_INLINE {
-      v[i] = S::from_bits(S::bits(v[i]) ^ splat<S>(static_cast<std::int32_t>(rotation.signs[j + i])));
-    });
     if constexpr (Size == 4) fwht_between<S, 4>(v);
     if constexpr (Size == 8) fwht_between<S, 8>(v);
     if constexpr (Size == 2) fwht_between<S, 2>(v), fwht_between<S, 2>(v + 2);
@@ -92,21 +98,25 @@ void start_columns(RowSource source, std::size_t count, RowSource next, const Ro
                    float* columns) noexcept {
   const auto* rows = static_cast<const char*>(source.data);
   const std::size_t stride = source.stride * element_bytes(source.element);
-  const bool whole = count == S::kLanes && rotation.dim % 8 == 0;
-  if (whole && rotation.block >= 8 && source.element == Element::kF16)
-    return first_columns<S, 8>(HalfColumns<S, Elements<Element::kF16>>{rows, stride}, rotation, next, columns);
-  if (whole && rotation.block >= 8 && source.element == Element::kBf16)
-    return first_columns<S, 8>(HalfColumns<S, Elements<Element::kBf16>>{rows, stride}, rotation, next, columns);
-  FloatColumns<S> floats{rows, stride};
+  const std::size_t dim = rotation.dim;
+  const bool whole = count == S::kLanes && dim % 8 == 0;
+  if (whole && rotation.block >= 8 && source.element != Element::kF32) {
+    const auto halves = [&](auto e) { return HalfColumns<S, decltype(e)>{rows, stride, rotation.half_signs}; };
+    if (source.element == Element::kF16)
+      return first_columns<S, 8>(halves(Elements<Element::kF16>{}), dim, next, columns);
+    return first_columns<S, 8>(halves(Elements<Element::kBf16>{}), dim, next, columns);
+  }
+  FloatColumns<S> floats{rows, stride, rotation.signs};
   if (!whole || source.element != Element::kF32) {
-    float_rows<S>(source, count, rotation.dim, scratch);
-    floats = {reinterpret_cast<const char*>(scratch), padded_dim(rotation.dim) * sizeof(float)};
+    float_rows<S>(source, count, dim, scratch);
+    floats.rows = reinterpret_cast<const char*>(scratch);
+    floats.stride = padded_dim(dim) * sizeof(float);
   }
   switch (rotation.block) {
-    case 1: return first_columns<S, 1>(floats, rotation, next, columns);
-    case 2: return first_columns<S, 2>(floats, rotation, next, columns);
-    case 4: return first_columns<S, 4>(floats, rotation, next, columns);
-    default: return first_columns<S, 8>(floats, rotation, next, columns);
+    case 1: return first_columns<S, 1>(floats, dim, next, columns);
+    case 2: return first_columns<S, 2>(floats, dim, next, columns);
+    case 4: return first_columns<S, 4>(floats, dim, next, columns);
+    default: return first_columns<S, 8>(floats, dim, next, columns);
   }
 }
 

@@ -4,6 +4,7 @@
 // the factor 1/n is in the scales: it is a power of two, and all results are multiples of 2^-142.
 #pragma once
 
+#include "fetch-inl.hpp"
 #include "fold-inl.hpp"
 #include "pack-inl.hpp"
 #include "rows-inl.hpp"
@@ -86,26 +87,7 @@ float load_scales(const CodeShape& shape, const CodedTile& tile, std::size_t lan
   return S::max(sum) * 128.0f * static_cast<float>(shape.group);
 }
 
-// The rows that will be written, of which some cache lines are asked for at each step of what is computed before: who asks
-// for all at once has to wait, and who does not ask waits when he stores.
-class WrittenRows {
- public:
-  WrittenRows(RowTarget target, std::size_t rows, std::size_t dim, std::size_t steps) noexcept
-      : data_(static_cast<const char*>(target.data)),
-        stride_(target.stride * element_bytes(target.element)),
-        bytes_(dim * element_bytes(target.element)),
-        left_(rows),
-        at_once_((rows + steps - 1) / steps) {}
-
-  TQ_INLINE void fetch_some() noexcept {
-    for (std::size_t i = 0; i < at_once_ && left_ != 0; ++i, --left_, data_ += stride_)
-      for (std::size_t at = 0; at < bytes_; at += 64) __builtin_prefetch(data_ + at, 1, 3);
-  }
-
- private:
-  const char* data_;
-  std::size_t stride_, bytes_, left_, at_once_;
-};
+using WrittenRows = AwaitedRows<Use::kWrite>;
 
 // Columns of kLanes floats, one per coordinate: code value * scale, after the transform's stages below `Size`, which is
 // 8 only where a register of codes holds eight neighbours.
@@ -220,8 +202,10 @@ void decode_tile(const CodeShape& shape, const Rotation& rotation, const CodedTi
     const std::size_t offset = (lane + from - tile.from) * target.stride * element_bytes(target.element);
     const RowTarget rows{static_cast<char*>(target.data) + offset, target.element, target.stride};
     const bool small = load_scales<S>(shape, tile, lane, inverse, scales) + added < 60000.0f;
-    unrotated_columns<S>(shape, rotation, tile, tile.first + lane, scales,
-                         WrittenRows(rows, to - from, shape.dim, (shape.dim + 7) / 8), columns);
+    const std::size_t steps = (shape.dim + 7) / 8, bytes = element_bytes(target.element);
+    const WrittenRows written(rows.data, rows.stride * bytes, shape.dim * bytes, to - from,
+                              (to - from + steps - 1) / steps);
+    unrotated_columns<S>(shape, rotation, tile, tile.first + lane, scales, written, columns);
     with_element(target.element, [&](auto e) {
       using E = decltype(e);
       if (small) return store_columns<S, E, true>(columns, rotation, add, from, to, rows);

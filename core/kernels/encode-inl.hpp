@@ -1,130 +1,13 @@
 // Rotated values to codes (docs/format.md section 3), sixteen tokens at a time with one token per lane: every sum over a
 // vector then runs down a lane, in integers, so that there is no horizontal sum and no rounding to agree on.
-//
-// Four neighbouring coordinates of a token form a granule. Their quantities travel as two registers of 16-bit pairs,
-// (0, 2) and (1, 3), which interleave into the bytes 0 1 2 3 with one shift and one or.
 #pragma once
 
-#include "columns-inl.hpp"
+#include "integers-inl.hpp"
 
 namespace tq {
 namespace {
 
-inline constexpr std::size_t kMaxGroup = 64;
-inline constexpr int kIndexBias = 127 * 16;                       // scale index of bits b: (b >> 19) - kIndexBias
 inline constexpr int kCandidates[] = {-7, -5, -3, -2, -1, 1, 3};  // around the scale that the norm suggests
-inline constexpr float kSmallestGroup = 7.888609052210118e-31f;   // 2^-100
-
-template <class S>
-struct Pairs {
-  typename S::I even, odd;  // coordinates (0, 2) and (1, 3) of a granule
-};
-
-template <class S>
-Pairs<S> halfword_bytes(typename S::I bytes) noexcept {
-  return {bytes & splat<S>(0x00FF00FF), S::template shift_right16<8>(bytes)};
-}
-// 2^exponent for a vector of exponents within -126..127.
-template <class S>
-typename S::F power_of_two(typename S::I exponent) noexcept {
-  return S::from_bits((exponent + splat<S>(127)) << 23);
-}
-// The number with this scale index.
-template <class S>
-typename S::F scale_of_index(typename S::I index) noexcept {
-  return S::from_bits((index + splat<S>(kIndexBias)) << 19);
-}
-// Scales of kLanes tokens from their bytes; byte 0 is zero. Without the block's 2^offset.
-template <class S>
-typename S::F scales_from_bytes(const std::uint8_t* bytes) noexcept {
-  const typename S::I b = S::load_bytes(bytes);
-  return S::where_not_zero(b, scale_of_index<S>(b));
-}
-// The scale index of a positive number, rounded by adding `round` to its bits.
-template <class S>
-typename S::I index_of_scale(typename S::F scale, std::int32_t round) noexcept {
-  return S::template shift_right32<19>(S::bits(scale) + splat<S>(round)) - splat<S>(kIndexBias);
-}
-
-template <class S>
-typename S::F column_at(const float* columns, std::size_t j) noexcept {
-  return S::F::load_unaligned(columns + j * S::kLanes);
-}
-
-template <class S>
-typename S::F largest_magnitude(const float* columns, std::size_t width) noexcept {
-  typename S::F::register_type most[8];
-  unroll<8>([&](auto i) TQ_INLINE { most[i] = typename S::F(0.0f); });
-  std::size_t j = 0;
-  for (; j + 8 <= width; j += 8)
-    unroll<8>([&](auto i) TQ_INLINE { most[i] = S::max_magnitude(most[i], column_at<S>(columns, j + i)); });
-  for (; j < width; ++j) most[0] = S::max_magnitude(most[0], column_at<S>(columns, j));
-  unroll<4>([&](auto i) TQ_INLINE { most[i] = S::max_magnitude(most[i], most[i + 4]); });
-  return S::max_magnitude(S::max_magnitude(most[0], most[1]), S::max_magnitude(most[2], most[3]));
-}
-
-// A group of up to 64 values of kLanes tokens as integers, and their magnitudes limited to 4095.
-template <class S>
-struct IntegerGroup {
-  Pairs<S> value[kMaxGroup / 4], magnitude[kMaxGroup / 4];
-  std::size_t granules;
-  typename S::I last_bytes;  // which bytes of the last granule belong to the group
-};
-
-// The bits of v * 2^n + 1.5 * 2^23 end in rint(v * 2^n), for magnitudes up to 2^15. The product is exact (or far below
-// a half), so that it makes no difference whether it is rounded.
-template <class S>
-typename S::I integer_bits(typename S::F v, typename S::F factor) noexcept {
-  return S::bits(S::multiply_add(v, factor, typename S::F(12582912.0f)));
-}
-
-template <class S>
-void to_integers(const float* columns, std::size_t width, typename S::F factor, IntegerGroup<S>& group) noexcept {
-  group.granules = (width + 3) / 4;
-  group.last_bytes = splat<S>(static_cast<std::int32_t>(0xFFFFFFFFu >> (8 * (4 * group.granules - width))));
-  const typename S::I most = splat<S>(0x0FFF0FFF);
-  for (std::size_t g = 0; g < group.granules; ++g) {
-    typename S::I::register_type q[4];
-    unroll<4>([&](auto i) TQ_INLINE { q[i] = integer_bits<S>(column_at<S>(columns, 4 * g + i), factor); });
-    const Pairs<S> pairs{S::pair16(q[0], q[2]), S::pair16(q[1], q[3])};
-    group.value[g] = pairs;
-    group.magnitude[g] = {S::min16(S::abs16(pairs.even), most), S::min16(S::abs16(pairs.odd), most)};
-  }
-}
-
-template <class S>
-typename S::I sum_of_squares(const IntegerGroup<S>& group) noexcept {
-  typename S::I sum = splat<S>(0);
-  for (std::size_t g = 0; g < group.granules; ++g) {
-    sum = S::multiply_add16(sum, group.magnitude[g].even, group.magnitude[g].even);
-    sum = S::multiply_add16(sum, group.magnitude[g].odd, group.magnitude[g].odd);
-  }
-  return sum;
-}
-
-// Multipliers M = min(65535, floor(2^19 / scale)), twice in each lane. The quotient is at least 1/31 away from an integer or exact,
-// far more than the rounding of the division.
-template <class S>
-typename S::I multiplier(typename S::I index) noexcept {
-  typename S::I m;
-  if constexpr (requires { S::multipliers(index); }) {
-    m = S::multipliers(index);
-  } else {
-    const typename S::F quotient = S::divide(typename S::F(524288.0f), scale_of_index<S>(index));
-    m = S::truncate(xsimd::min(quotient, typename S::F(65535.0f)));
-  }
-  return m | (m << 16);
-}
-
-// Half-units min(127, |q| M >> 18) of a granule, as bytes.
-template <class S>
-TQ_INLINE inline typename S::I half_units(const Pairs<S>& magnitude, typename S::I m) noexcept {
-  const typename S::I most = splat<S>(0x01FF01FF);  // 127.75 half-units, in 1/4
-  const typename S::I even = S::min16(S::multiply_high16(magnitude.even, m), most);
-  const typename S::I odd = S::min16(S::multiply_high16(magnitude.odd, m), most);
-  return S::template shift_right16<2>(even) |
-         (S::template shift_left16<6>(odd) & splat<S>(static_cast<std::int32_t>(0xFF00FF00u)));
-}
 
 // What a search has found so far, for each token.
 template <class S>
@@ -180,18 +63,17 @@ typename S::I best_index(const IntegerGroup<S>& group, typename S::I nearest, bo
   return best.index;
 }
 
-// Nibbles: code of the magnitude, sign in bit 3. Both are 0 where the integer is: in zero groups, and beyond the last
-// coordinate.
+// Nibbles in the upper half of each byte: code of the magnitude, sign in bit 7. Both are 0 where the integer is: in zero
+// groups, and beyond the last coordinate.
 template <class S>
 void store_nibbles(const IntegerGroup<S>& group, typename S::I index, std::uint32_t* granules) noexcept {
   const typename S::I m = multiplier<S>(index);
-  const typename S::I high = splat<S>(static_cast<std::int32_t>(0xFF00FF00u)), sign = splat<S>(0x08080808);
+  const typename S::I sign = splat<S>(static_cast<std::int32_t>(0x80808080u));
   for (std::size_t g = 0; g < group.granules; ++g) {
-    const typename S::I code = S::nearest_code(half_units<S>(group.magnitude[g], m));
+    const typename S::I code = S::nearest_nibble(half_units<S>(group.magnitude[g], m));
     // The high byte of an integer of 12 bits is all sign in its upper half.
-    const typename S::I signs =
-        (S::template shift_right16<8>(group.value[g].even) & ~high) | (group.value[g].odd & high);
-    const typename S::I nibbles = code | (S::template shift_right16<4>(signs) & sign);
+    const typename S::I signs = S::high_bytes(group.value[g].even, group.value[g].odd);
+    const typename S::I nibbles = code | (signs & sign);
     nibbles.store_unaligned(reinterpret_cast<std::int32_t*>(granules + g * kTile));
   }
 }
@@ -214,8 +96,8 @@ struct Tq4Group {
 };
 
 template <class S>
-void start_group_tq4(const float* columns, std::size_t width, float inverse_energy, Tq4Group<S>& group) noexcept {
-  const typename S::F most = largest_magnitude<S>(columns, width);
+void start_group_tq4(const float* columns, std::size_t width, typename S::F most, float inverse_energy,
+                     Tq4Group<S>& group) noexcept {
   group.keep = lanes_where<S>(most >= typename S::F(kSmallestGroup));
   const typename S::I exponent =
       S::template shift_right32<23>(S::bits(most) & group.keep) - (splat<S>(127) & group.keep);
@@ -234,9 +116,10 @@ void finish_group_tq4(const Tq4Group<S>& group, bool search, std::uint32_t* gran
   choose<S>(group.keep, index - (group.shift << 4), splat<S>(kZeroIndex)).store_unaligned(indices);
 }
 
+// Returns the largest magnitude of each row.
 template <class S>
-void encode_group_tq8(const float* columns, std::size_t width, std::uint32_t* granules,
-                      std::int32_t* indices) noexcept {
+typename S::F encode_group_tq8(const float* columns, std::size_t width, std::uint32_t* granules,
+                               std::int32_t* indices) noexcept {
   const typename S::F most = largest_magnitude<S>(columns, width);
   const typename S::I keep = lanes_where<S>(most >= typename S::F(kSmallestGroup));
   const typename S::I index =
@@ -253,13 +136,14 @@ void encode_group_tq8(const float* columns, std::size_t width, std::uint32_t* gr
     bytes.store_unaligned(reinterpret_cast<std::int32_t*>(granules + j / 4 * kTile));
   }
   choose<S>(keep, index, splat<S>(kZeroIndex)).store_unaligned(indices);
+  return most;
 }
 
 // Codes of kLanes rotated rows, from token `lane` of a tile on. Groups go in pairs: the square root that one waits for is
-// computed while the other is rounded.
+// computed while the other is rounded. Returns the sum over the groups of the largest magnitudes.
 template <class S>
-void encode_columns(const CodeShape& shape, const float* columns, std::size_t lane, std::uint32_t* granules,
-                    std::int32_t* indices) noexcept {
+typename S::F encode_columns(const CodeShape& shape, const float* columns, std::size_t lane, std::uint32_t* granules,
+                             std::int32_t* indices) noexcept {
   const std::size_t groups = shape.groups();
   const auto width = [&](std::size_t g) {
     const std::size_t left = shape.dim - g * shape.group;
@@ -268,34 +152,53 @@ void encode_columns(const CodeShape& shape, const float* columns, std::size_t la
   const auto own = [&](std::size_t g) { return columns + g * shape.group * S::kLanes; };
   const auto out = [&](std::size_t g) { return granules + g * shape.group / 4 * kTile + lane; };
   const auto index = [&](std::size_t g) { return indices + g * kTile + lane; };
+  typename S::F sum(0.0f);
   if (shape.format == Format::kTq8) {
-    for (std::size_t g = 0; g < groups; ++g) encode_group_tq8<S>(own(g), width(g), out(g), index(g));
-    return;
+    for (std::size_t g = 0; g < groups; ++g) sum = sum + encode_group_tq8<S>(own(g), width(g), out(g), index(g));
+    return sum;
   }
   Tq4Group<S> pair[2];
   for (std::size_t first = 0; first < groups; first += 2) {
     const std::size_t end = first + 2 < groups ? first + 2 : groups;
+    typename S::F most[2];
+    for (std::size_t g = first; g < end; ++g) most[g - first] = largest_magnitude<S>(own(g), width(g));
     for (std::size_t g = first; g < end; ++g) {
       const double sigma = static_cast<double>(width(g)) * 22.319 * 22.319;
-      start_group_tq4<S>(own(g), width(g), static_cast<float>(1.0 / sigma), pair[g - first]);
+      start_group_tq4<S>(own(g), width(g), most[g - first], static_cast<float>(1.0 / sigma), pair[g - first]);
+      sum = sum + most[g - first];
     }
     for (std::size_t g = first; g < end; ++g) finish_group_tq4<S>(pair[g - first], shape.search != 0, out(g), index(g));
   }
+  return sum;
+}
+
+// 0 for rows that were finite before they were rotated: otherwise every value of a run of the transform is not.
+template <class S>
+typename S::F zero_if_finite(const Rotation& rotation, const float* columns) noexcept {
+  typename S::F sum(0.0f);
+  for (std::size_t j = 0; j < rotation.dim; j += rotation.block) {
+    const typename S::F first = column_at<S>(columns, j);
+    sum = sum + (first - first);
+  }
+  return sum;
 }
 
 template <class S>
-void encode_tile(const CodeShape& shape, const Rotation& rotation, RowSource source, std::size_t count, RowSource next,
-                 const float* subtract, float* scratch, std::uint32_t* granules, std::int32_t* indices) noexcept {
+float encode_tile(const CodeShape& shape, const Rotation& rotation, const RowSource& source, std::size_t count,
+                  const RowSource& next, const float* subtract, float* scratch, std::uint32_t* granules,
+                  std::int32_t* indices) noexcept {
   const std::size_t padded = padded_dim(shape.dim);
   const std::uint32_t zero = shape.format == Format::kTq4 ? 0 : 0x80808080u;
   for (std::size_t g = (shape.dim + 3) / 4 * kTile; g < padded / 4 * kTile; ++g) granules[g] = zero;
   float* columns = scratch + S::kLanes * padded;
+  typename S::F bound(0.0f);
   for (std::size_t lane = 0; lane < kTile; lane += S::kLanes) {
     const std::size_t left = count > lane ? count - lane : 0;
     rotated_columns<S>(rows_from(source, lane), left < S::kLanes ? left : S::kLanes, rows_from(next, lane), rotation,
                        subtract, scratch, columns);
-    encode_columns<S>(shape, columns, lane, granules, indices);
+    bound = bound + encode_columns<S>(shape, columns, lane, granules, indices) + zero_if_finite<S>(rotation, columns);
   }
+  return S::sum(bound);
 }
 
 }  // namespace

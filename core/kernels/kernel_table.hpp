@@ -30,7 +30,8 @@ constexpr bool is_coded(Format format) { return format == Format::kTq4 || format
 struct Rotation {
   const std::uint32_t* signs;  // padded_dim(dim) sign masks: 0 or 0x80000000
   std::uint32_t dim;
-  std::uint32_t block;  // power of two that divides dim
+  std::uint32_t block;              // power of two that divides dim
+  const std::uint16_t* half_signs;  // the same for 16-bit floats: 0 or 0x8000
 };
 
 // How one side (keys or values) of a head is coded.
@@ -157,10 +158,11 @@ struct KernelTable {
 
   // Codes of R(source rows) - subtract (padded; NULL: nothing), of `count` rows and zero rows up to kTile, as granules
   // [coordinate / 4][token][4 bytes, one code each], and scale indices [group][token]. `next`: rows that
-  // will be read later, fetched meanwhile (data NULL: none). `scratch`: 2 * kTile * padded.
-  void (*encode_tile)(const CodeShape& shape, const Rotation& rotation, RowSource source, std::size_t count,
-                      RowSource next, const float* subtract, float* scratch, std::uint32_t* granules,
-                      std::int32_t* indices);
+  // will be read later, fetched meanwhile (data NULL: none). `scratch`: 2 * kTile * padded. Returns a bound of the
+  // magnitudes that were coded, which is not finite if a row is not.
+  float (*encode_tile)(const CodeShape& shape, const Rotation& rotation, const RowSource& source, std::size_t count,
+                       const RowSource& next, const float* subtract, float* scratch, std::uint32_t* granules,
+                       std::int32_t* indices);
   std::int32_t (*largest_index)(const std::int32_t* indices, std::size_t count);  // count: a multiple of kTile
   // The scale bytes of kTile groups of a block with this offset. True if groups other than zero ones got the byte 0.
   bool (*scale_bytes)(const std::int32_t* indices, std::int32_t offset, std::uint8_t* bytes);

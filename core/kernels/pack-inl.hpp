@@ -32,7 +32,7 @@ void pack_keys(const CodeShape& shape, const std::uint32_t* granules, std::size_
     for (std::size_t cell = 0; cell < cells; ++cell) {
       const std::uint32_t* in = granules + cell * (tq4 ? 2 : 1) * kTile + lane;
       typename S::I v = load_lanes<S>(in);
-      if (tq4) v = v | S::template shift_left16<4>(load_lanes<S>(in + kTile));
+      if (tq4) v = S::template shift_right16<4>(v) | load_lanes<S>(in + kTile);
       store_lanes<S>(v, codes + cell * 256 + (first + lane) * 4);
     }
   }
@@ -73,7 +73,7 @@ void pack_values(const CodeShape& shape, const std::uint32_t* granules, std::siz
       std::uint8_t* out = codes + chunk.offset + (first + lane) / 4 * quad_bytes;
       for (std::size_t i = 0; i < chunk.lanes / 4; ++i) {
         typename S::I v = load_lanes<S>(in + i * kTile);
-        if (tq4) v = v | S::template shift_left16<4>(load_lanes<S>(in + (chunk.lanes / 4 + i) * kTile));
+        if (tq4) v = S::template shift_right16<4>(v) | load_lanes<S>(in + (chunk.lanes / 4 + i) * kTile);
         S::store_quads(S::transpose_bytes(v), out + 16 * i, quad_bytes);
       }
     }

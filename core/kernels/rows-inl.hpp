@@ -121,14 +121,6 @@ inline RowSource rows_from(RowSource source, std::size_t row) noexcept {
   return source;
 }
 
-// Fetches a row that will be read later.
-inline void prefetch_row(RowSource source, std::size_t row, std::size_t dim) noexcept {
-  if (source.data == nullptr) return;
-  const std::size_t bytes = element_bytes(source.element);
-  const char* data = static_cast<const char*>(source.data) + row * source.stride * bytes;
-  for (std::size_t i = 0; i < dim * bytes; i += 64) __builtin_prefetch(data + i, 0, 2);
-}
-
 template <class S, class E>
 void load_row(const void* row, std::size_t dim, float* out) noexcept {
   std::size_t i = 0;
@@ -179,17 +171,28 @@ void convert_rows(RowSource source, std::size_t count, std::size_t dim, RowTarge
   });
 }
 
+// sum[0 .. Count * kLanes - 1] += those elements of the rows from coordinate j on.
+template <class S, class E, int Count>
+void sum_part(RowSource source, std::size_t count, std::size_t j, float* sum) noexcept {
+  typename S::F::register_type total[Count];
+  unroll<Count>([&](auto i) TQ_INLINE { total[i] = S::F::load_unaligned(sum + i * S::kLanes); });
+  for (std::size_t r = 0; r < count; ++r) {
+    const auto* row = elements_at<E>(source.data, r * source.stride + j);
+    unroll<Count>([&](auto i) TQ_INLINE { total[i] = total[i] + E::template load<S>(row + i * S::kLanes); });
+  }
+  unroll<Count>([&](auto i) TQ_INLINE { typename S::F(total[i]).store_unaligned(sum + i * S::kLanes); });
+}
+
 template <class S>
 void sum_rows(RowSource source, std::size_t count, std::size_t dim, float* sum) noexcept {
+  constexpr std::size_t lanes = S::kLanes;
   with_element(source.element, [&](auto e) {
     using E = decltype(e);
-    for (std::size_t r = 0; r < count; ++r) {
-      const void* row = row_at<E>(source, r);
-      std::size_t i = 0;
-      for (; i + S::kLanes <= dim; i += S::kLanes)
-        (S::F::load_unaligned(sum + i) + E::template load<S>(elements_at<E>(row, i))).store_unaligned(sum + i);
-      for (; i < dim; ++i) sum[i] += read_element<E>(row, i);
-    }
+    std::size_t j = 0;
+    for (; j + 8 * lanes <= dim; j += 8 * lanes) sum_part<S, E, 8>(source, count, j, sum + j);
+    for (; j + lanes <= dim; j += lanes) sum_part<S, E, 1>(source, count, j, sum + j);
+    for (; j < dim; ++j)
+      for (std::size_t r = 0; r < count; ++r) sum[j] += read_element<E>(row_at<E>(source, r), j);
   });
 }
 

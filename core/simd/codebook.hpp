@@ -63,9 +63,9 @@ struct Table128 {
   alignas(64) std::uint8_t bytes[128];
 };
 
-constexpr Table128 nearest_codes() {
+constexpr Table128 nearest_nibbles() {
   Table128 table{};
-  for (int i = 0; i < 128; ++i) table.bytes[i] = nearest_code_of(i);
+  for (int i = 0; i < 128; ++i) table.bytes[i] = static_cast<std::uint8_t>(nearest_code_of(i) << 4);
   return table;
 }
 

@@ -18,11 +18,12 @@
 //   store_offset      optional: the bytes floor(v) of four F of 0 <= v < 256 to which kWholeOffset has been added
 //   max_magnitude(most, v)   the larger of most and |v|
 //   pair16(a, b)      the low 16 bits of a, and above them those of b
+//   high_bytes(a, b)  of each 16 bits: the high byte of a, and above it that of b
 //   *16               16-bit lanes: abs, high half of the unsigned product, signed minimum and maximum, logical shifts,
 //                     multiply_add16(sum, a, b): sum + a0 b0 + a1 b1 in each 32-bit lane
 //   multipliers       optional: min(65535, floor(2^19 / scale)) of scale indices from 0 on, without a division
 //   table, lookup     16-entry byte table of centroids (signed_centroids); index bytes must be below 16
-//   nearest_code      bytes 0..127 of half-units -> code 0..7;  nearest_centroid: -> 3..61
+//   nearest_nibble    bytes 0..127 of half-units -> 16 * (code 0..7);  nearest_centroid: -> 3..61
 //   dot(sum, c, q)    sum + the four byte products of each 32-bit lane; q signed within +-127. c is a code byte: unsigned
 //                     and at most 125 on x86, signed elsewhere; dot_wide allows all of 0..255
 //   kWeightRange      what the unsigned side of dot may hold as a softmax weight: 256, or 128 where both sides are signed

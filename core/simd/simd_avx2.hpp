@@ -112,6 +112,9 @@ struct Avx2 {
   static I abs16(I v) noexcept { return _mm256_abs_epi16(v); }
   static F max_magnitude(F most, F v) noexcept { return xsimd::max(most, xsimd::abs(v)); }
   static I pair16(I low, I high) noexcept { return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xAA); }
+  static I high_bytes(I a, I b) noexcept {
+    return shift_right16<8>(a) | (b & I(static_cast<std::int32_t>(0xFF00FF00u)));
+  }
   static I multiply_high16(I a, I b) noexcept { return _mm256_mulhi_epu16(a, b); }
   static I max16(I a, I b) noexcept { return _mm256_max_epi16(a, b); }
   static I min16(I a, I b) noexcept { return _mm256_min_epi16(a, b); }
@@ -133,6 +136,7 @@ struct Avx2 {
   static I lookup(I table, I index) noexcept { return _mm256_shuffle_epi8(table, index); }
   static I lookup_low(I table, I bytes) noexcept { return lookup(table, bytes & I(0x0F0F0F0F)); }
   static I lookup_high(I table, I bytes) noexcept { return lookup(table, shift_right16<4>(bytes) & I(0x0F0F0F0F)); }
+  static I nearest_nibble(I half_units) noexcept { return shift_left16<4>(nearest_code(half_units)); }
   static I nearest_code(I half_units) noexcept {
     static constexpr BucketTables tables = bucket_tables();
     const __m256i bucket = _mm256_and_si256(_mm256_srli_epi16(half_units, 3), _mm256_set1_epi8(15));

@@ -68,8 +68,12 @@ struct Avx512 {
                                             0x001A0018, 0x001E001C, 0x00030001, 0x00070005, 0x000B0009, 0x000F000D,
                                             0x00130011, 0x00170015, 0x001B0019, 0x001F001D);
     const __m512i words = _mm512_permutexvar_epi16(order, pairs);
+    alignas(64) std::uint16_t stored[32];  // its upper half comes back without a shuffle, which would wait for port 5
+    _mm512_store_si512(stored, words);
+    const std::uint16_t* p = stored;
+    asm("" : "+r"(p) : "m"(stored));
     even = _mm512_cvtph_ps(_mm512_castsi512_si256(words));
-    odd = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(words, 1));
+    odd = load_f16(p + 16);
   }
   static F load_bf16(const std::uint16_t* p) noexcept {
     const __m512i h = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
@@ -104,7 +108,12 @@ struct Avx512 {
   static I abs16(I v) noexcept { return _mm512_abs_epi16(v); }
   static F max_magnitude(F most, F v) noexcept { return _mm512_range_ps(most, v, 0b1011); }
   static I pair16(I low, I high) noexcept {
-    return _mm512_mask_blend_epi16(0xAAAAAAAAu, low, _mm512_slli_epi32(high, 16));
+    const __m512i up = _mm512_broadcast_i32x4(_mm_setr_epi32(0x01000100, 0x05040504, 0x09080908, 0x0D0C0D0C));
+    return _mm512_mask_shuffle_epi8(low, 0xCCCCCCCCCCCCCCCCu, high, up);  // a shift would wait for port 0
+  }
+  static I high_bytes(I a, I b) noexcept {
+    const __m512i down = _mm512_broadcast_i32x4(_mm_setr_epi32(0x03030101, 0x07070505, 0x0B0B0909, 0x0F0F0D0D));
+    return _mm512_mask_shuffle_epi8(b, 0x5555555555555555u, a, down);
   }
   static I multiply_high16(I a, I b) noexcept { return _mm512_mulhi_epu16(a, b); }
   static I max16(I a, I b) noexcept { return _mm512_max_epi16(a, b); }
@@ -133,6 +142,7 @@ struct Avx512 {
   static I lookup(I table, I index) noexcept { return _mm512_shuffle_epi8(table, index); }
   static I lookup_low(I table, I bytes) noexcept { return lookup(table, bytes & I(0x0F0F0F0F)); }
   static I lookup_high(I table, I bytes) noexcept { return lookup(table, shift_right16<4>(bytes) & I(0x0F0F0F0F)); }
+  static I nearest_nibble(I half_units) noexcept { return shift_left16<4>(nearest_code(half_units)); }
   static I nearest_code(I half_units) noexcept {
     static constexpr BucketTables tables = bucket_tables();
     const __m512i bucket = _mm512_and_si512(_mm512_srli_epi16(half_units, 3), _mm512_set1_epi8(15));
@@ -222,9 +232,9 @@ struct Avx512Vnni : Avx512 {
   static I lookup128(const Table128& t, I index) noexcept {
     return _mm512_permutex2var_epi8(_mm512_load_si512(t.bytes), index, _mm512_load_si512(t.bytes + 64));
   }
-  static I nearest_code(I half_units) noexcept {
-    static constexpr Table128 codes = nearest_codes();
-    return lookup128(codes, half_units);
+  static I nearest_nibble(I half_units) noexcept {
+    static constexpr Table128 nibbles = nearest_nibbles();
+    return lookup128(nibbles, half_units);
   }
   static I nearest_centroid(I half_units) noexcept {
     static constexpr Table128 centroids = nearest_centroids();

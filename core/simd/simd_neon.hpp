@@ -103,6 +103,9 @@ struct Neon {
   static I abs16(I v) noexcept { return from(vabsq_s16(s16(v))); }
   static F max_magnitude(F most, F v) noexcept { return vmaxq_f32(most, vabsq_f32(v)); }
   static I pair16(I low, I high) noexcept { return vsliq_n_s32(low, high, 16); }
+  static I high_bytes(I a, I b) noexcept {
+    return shift_right16<8>(a) | (b & I(static_cast<std::int32_t>(0xFF00FF00u)));
+  }
   static I multiply_high16(I a, I b) noexcept {
     const uint32x4_t low = vmull_u16(vget_low_u16(u16(a)), vget_low_u16(u16(b)));
     const uint32x4_t high = vmull_high_u16(u16(a), u16(b));
@@ -132,6 +135,7 @@ struct Neon {
   static I lookup(I table, I index) noexcept { return from(vqtbl1q_u8(u8(table), u8(index))); }
   static I lookup_low(I table, I bytes) noexcept { return lookup(table, bytes & I(0x0F0F0F0F)); }
   static I lookup_high(I table, I bytes) noexcept { return lookup(table, shift_right16<4>(bytes) & I(0x0F0F0F0F)); }
+  static I nearest_nibble(I half_units) noexcept { return shift_left16<4>(nearest_code(half_units)); }
   static I nearest_code(I half_units) noexcept {
     static constexpr BucketTables tables = bucket_tables();
     const uint8x16_t bucket = vshrq_n_u8(u8(half_units), 3);

@@ -126,6 +126,9 @@ struct Sse2 {
   static I abs16(I v) noexcept { return _mm_max_epi16(v, _mm_sub_epi16(_mm_setzero_si128(), v)); }
   static F max_magnitude(F most, F v) noexcept { return xsimd::max(most, xsimd::abs(v)); }
   static I pair16(I low, I high) noexcept { return (low & I(0xFFFF)) | (high << 16); }
+  static I high_bytes(I a, I b) noexcept {
+    return shift_right16<8>(a) | (b & I(static_cast<std::int32_t>(0xFF00FF00u)));
+  }
   static I multiply_high16(I a, I b) noexcept { return _mm_mulhi_epu16(a, b); }
   static I max16(I a, I b) noexcept { return _mm_max_epi16(a, b); }
   static I min16(I a, I b) noexcept { return _mm_min_epi16(a, b); }
@@ -171,6 +174,7 @@ struct Sse2 {
     }
     return sum;
   }
+  static I nearest_nibble(I half_units) noexcept { return shift_left16<4>(nearest_code(half_units)); }
   static I nearest_code(I half_units) noexcept {
     return climb(half_units, 0, [](int) { return 1; });
   }

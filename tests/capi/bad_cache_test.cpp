@@ -150,6 +150,39 @@ TEST_F(BadCacheCall, ValuesThatCannotBeCachedAreRefusedWithTheirIndex) {
         }
 }
 
+// 16-bit tokens that fill whole blocks are coded before they are known to be valid.
+TEST_F(BadCacheCall, WholeBlocksAreCheckedToo) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const tq_dtype dtype : {TQ_F16, TQ_BF16})
+    for (const std::uint32_t rotation_block : {0u, 1u, 16u}) {
+      tq_layer_options options = layer_options(shape());
+      options.key_rotation_block = options.value_rotation_block = rotation_block;
+      Cache cache({options});
+      const tq_sequence sequence = cache.sequence();
+      cache.append(sequence, random_tokens(random_, shape(), 150), dtype);
+      const Snapshot before = snapshot(cache, {sequence}, 1);
+      for (const float value : {std::numeric_limits<float>::quiet_NaN(), kInfinity, -kInfinity, 0x1.1p60f, -3e38f})
+        for (const bool in_keys : {true, false})
+          for (const std::size_t token : {46, 77, 109, 110, 173}) {  // blocks 46 .. 109 and 110 .. 173
+            if (dtype == TQ_F16 && std::isfinite(value)) continue;   // rounds to infinity
+            SCOPED_TRACE(testing::Message() << value << " in " << (in_keys ? "keys" : "values") << " of token " << token
+                                            << ", " << dtype_name(dtype) << ", rotation " << rotation_block);
+            const std::size_t dim = in_keys ? 64 : 32, head = token % 2, coordinate = token % dim;
+            KvInput input(random_tokens(random_, shape(), 200), dtype);
+            (in_keys ? input.keys() : input.values()).set((token * 2 + head) * dim + coordinate, value);
+            EXPECT_TRUE(bad(tq_cache_append(cache, sequence, 0, input.get(), &error_), in_keys ? "keys" : "values",
+                            "token " + std::to_string(token) + ", head " + std::to_string(head) + ", coordinate " +
+                                std::to_string(coordinate)));
+            EXPECT_TRUE(same(before, snapshot(cache, {sequence}, 1)));
+          }
+      KvInput large(random_tokens(random_, shape(), 200), dtype);
+      large.keys().set(100 * 128, dtype == TQ_F16 ? 65504.0f : 0x1.fp59f);
+      large.values().set(120 * 64, dtype == TQ_F16 ? -65504.0f : -0x1.fp59f);
+      EXPECT_EQ(tq_cache_append(cache, sequence, 0, large.get(), &error_), TQ_OK)
+          << "the largest values that there are";
+    }
+}
+
 TEST_F(BadCacheCall, ArgumentsOfAppendAreRefusedByNameAndValue) {
   EXPECT_TRUE(bad(append_with([](auto& kv) { kv.dtype = TQ_DTYPE_AUTO; }), "dtype", "0"));
   EXPECT_TRUE(bad(append_with([](auto& kv) { kv.dtype = 4; }), "dtype", "4"));

@@ -47,7 +47,7 @@ TEST(Transform, UnrotateUndoesRotateForEveryHeadSize) {
     SCOPED_TRACE(dim);
     std::vector<std::uint32_t> signs(padded_dim(dim), 0);
     for (std::uint32_t j = 0; j < dim; ++j) signs[j] = j % 3 == 0 ? 0x80000000u : 0;
-    const Rotation rotation{signs.data(), dim, dim & (~dim + 1)};
+    const Rotation rotation{signs.data(), dim, dim & (~dim + 1), nullptr};
     const std::vector<float> x = small_integers(dim);
     std::vector<float> row(padded_dim(dim), 99.0f);
     kernels().rotate_rows({x.data(), Element::kF32, dim}, 1, rotation, nullptr, row.data());
