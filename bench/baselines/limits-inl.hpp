@@ -30,6 +30,15 @@ std::uint64_t read_all(const void* data, std::size_t bytes) {
   return result;
 }
 
+void write_all(void* data, std::size_t bytes) {
+  char* p = static_cast<char*>(data);
+  F value = splat(0.0f);
+  for (std::size_t i = 0; i + sizeof value <= bytes; i += sizeof value) {
+    keep(value);  // or this would become a call of memset
+    std::memcpy(p + i, &value, sizeof value);
+  }
+}
+
 double adds(std::size_t steps) {
   F chains[kChains], one = splat(1e-20f);
   TQ_BENCH_UNROLL

@@ -76,6 +76,7 @@ struct LimitTable {
   const char* name;
   const char* dot_instruction;
   std::uint64_t (*read)(const void* data, std::size_t bytes);  // reads everything, as fast as it can
+  void (*write)(void* data, std::size_t bytes);                // the same for writing; 0.0f, in whole vectors
   // `steps` steps without dependences between them; return how many operations that was.
   double (*adds)(std::size_t steps);  // f32 additions
   double (*fmas)(std::size_t steps);  // f32 multiply-adds

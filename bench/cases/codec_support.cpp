@@ -17,14 +17,14 @@ std::string dtype_name(tq_dtype dtype) {
   return dtype == TQ_F16 ? "f16" : "bf16";
 }
 
-std::vector<char> elements(const std::vector<float>& values, tq_dtype dtype) {
-  std::vector<char> bytes(values.size() * element_bytes(dtype));
+Memory elements(const std::vector<float>& values, tq_dtype dtype) {
+  Memory memory(values.size() * element_bytes(dtype));
   if (dtype == TQ_F32) {
-    std::memcpy(bytes.data(), values.data(), bytes.size());
+    std::memcpy(memory.as<char>(), values.data(), memory.bytes());
   } else {
-    std::memcpy(bytes.data(), convert(values, dtype == TQ_F16 ? Type::kF16 : Type::kBf16).data(), bytes.size());
+    std::memcpy(memory.as<char>(), convert(values, dtype == TQ_F16 ? Type::kF16 : Type::kBf16).data(), memory.bytes());
   }
-  return bytes;
+  return memory;
 }
 
 Work transform_work(std::size_t head_dim, std::size_t rows) {

@@ -14,7 +14,8 @@ namespace bench {
 
 std::size_t element_bytes(tq_dtype dtype);
 std::string dtype_name(tq_dtype dtype);
-std::vector<char> elements(const std::vector<float>& values, tq_dtype dtype);
+// Aligned to cache lines, as tensors are.
+Memory elements(const std::vector<float>& values, tq_dtype dtype);
 
 // The add limit of `rows` transforms of `head_dim` values: no codec with a rotation can be faster.
 Work transform_work(std::size_t head_dim, std::size_t rows);

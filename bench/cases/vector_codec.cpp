@@ -18,7 +18,7 @@ struct Shape {
 
 struct State {
   std::unique_ptr<tq_codec, decltype(&tq_codec_destroy)> codec{nullptr, tq_codec_destroy};
-  std::vector<char> vectors;
+  Memory vectors;
   std::vector<char> codes;
 
   explicit State(const Shape& shape) : vectors(elements(gaussian(kVectors * shape.head_dim, 1), shape.dtype)) {
@@ -34,10 +34,10 @@ struct State {
     encode(shape.dtype);
   }
   void encode(tq_dtype dtype) {
-    check(tq_encode(codec.get(), vectors.data(), dtype, 0, kVectors, codes.data(), codes.size(), &last_error));
+    check(tq_encode(codec.get(), vectors.as<char>(), dtype, 0, kVectors, codes.data(), codes.size(), &last_error));
   }
   void decode(tq_dtype dtype) {
-    check(tq_decode(codec.get(), codes.data(), codes.size(), 0, kVectors, vectors.data(), dtype, 0, &last_error));
+    check(tq_decode(codec.get(), codes.data(), codes.size(), 0, kVectors, vectors.as<char>(), dtype, 0, &last_error));
   }
 };
 

@@ -14,9 +14,11 @@ namespace bench {
 struct Work {
   const void* data = nullptr;  // memory of the size and state (cached or not) that has to be read ..
   std::size_t bytes = 0;       // .. so many bytes of it
-  double adds = 0;             // f32
-  double fmas = 0;             // f32 multiply-adds
-  double dots = 0;             // 8-bit products added up in 32 bit
+  void* written = nullptr;     // the same for memory that has to be written
+  std::size_t written_bytes = 0;
+  double adds = 0;  // f32
+  double fmas = 0;  // f32 multiply-adds
+  double dots = 0;  // 8-bit products added up in 32 bit
 };
 
 struct Contender {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <memory>
+#include <type_traits>
 
 #include "baselines/table.hpp"
 #include "harness/clock.hpp"
@@ -42,7 +43,12 @@ class Session {
  public:
   Session(const Plan& plan, const Settings& settings) : plan_(plan), settings_(settings), team_(plan.threads) {
     for (const Contender& c : plan.contenders) turns_.push_back({c.run});
-    for (const Contender& c : plan.contenders) add_reader(c.work);
+    for (const Contender& c : plan.contenders) {
+      readers_.push_back(add_memory(c.work.data, c.work.bytes, [](const char* from, std::size_t bytes) {
+        consume(static_cast<double>(baselines().limits.read(from, bytes)));
+      }));
+      writers_.push_back(add_memory(c.work.written, c.work.written_bytes, baselines().limits.write));
+    }
     const LimitTable& limits = baselines().limits;
     adds_ = add_rate(limits.adds, &Work::adds);
     fmas_ = add_rate(limits.fmas, &Work::fmas);
@@ -88,20 +94,18 @@ class Session {
     double operations = 0;
   };
 
-  void add_reader(const Work& work) {
-    if (work.bytes == 0) {
-      readers_.push_back(kNone);
-      return;
-    }
-    readers_.push_back(turns_.size());
-    turns_.push_back({[this, work] {
-      const std::size_t part = work.bytes / team_.size() / 4096 * 4096;
+  // A turn in which the team calls touch(part, bytes) for all of some memory.
+  template <class Pointer, class Touch>
+  std::size_t add_memory(Pointer data, std::size_t bytes, Touch touch) {
+    if (bytes == 0) return kNone;
+    turns_.push_back({[=, this] {
+      using Byte = std::conditional_t<std::is_same_v<Pointer, void*>, char, const char>;
+      const std::size_t part = bytes / team_.size() / 4096 * 4096;
       team_.run([&](unsigned i) {
-        const char* from = static_cast<const char*>(work.data) + i * part;
-        consume(
-            static_cast<double>(baselines().limits.read(from, i + 1 == team_.size() ? work.bytes - i * part : part)));
+        touch(static_cast<Byte*>(data) + i * part, i + 1 == team_.size() ? bytes - i * part : part);
       });
     }});
+    return turns_.size() - 1;
   }
 
   Rate add_rate(double (*loop)(std::size_t), double Work::*needs) {
@@ -126,6 +130,7 @@ class Session {
       if (ns > slowest.ns) slowest = {ns, what};
     };
     if (work.bytes > 0) consider(turns_[readers_[contender]].best(), "read");
+    if (work.written_bytes > 0) consider(turns_[writers_[contender]].best(), "write");
     if (work.adds > 0) consider(work.adds / rate(adds_), "add");
     if (work.fmas > 0) consider(work.fmas / rate(fmas_), "fma");
     if (work.dots > 0) consider(work.dots / rate(dots_), "dot");
@@ -152,7 +157,7 @@ class Session {
       turn.repeats = static_cast<std::size_t>(std::max(1.0, std::ceil(settings_.sample_ns / once)));
       turn.warm = plan_.warm && once < kTooLongForCaches;
       for (std::size_t c = 0; c < readers_.size(); ++c) {
-        if (readers_[c] == i) turn.warm = turns_[c].warm;  // the same chances for the limit
+        if (readers_[c] == i || writers_[c] == i) turn.warm = turns_[c].warm;  // the same chances for the limit
       }
       const double round = once * static_cast<double>(turn.repeats + (turn.warm ? kWarmCalls : 0));
       turn.rounds =
@@ -164,7 +169,7 @@ class Session {
   const Settings& settings_;
   Team team_;
   std::vector<Turn> turns_;
-  std::vector<std::size_t> readers_;  // per contender, its turn
+  std::vector<std::size_t> readers_, writers_;  // per contender, its turn
   Rate adds_, fmas_, dots_, cycles_;
   bool cpu_time_ = false;
 };

@@ -18,7 +18,7 @@ inline constexpr int kFewestRounds = 11;
 
 struct Limit {
   double ns = 0;
-  std::string what;  // "read", "add", "fma", "dot"; empty: none is known
+  std::string what;  // "read", "write", "add", "fma", "dot"; empty: none is known
 };
 
 struct Timing {

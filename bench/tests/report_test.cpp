@@ -94,6 +94,21 @@ TEST(Measure, EveryContenderTakesPartAndTheLimitIsTheSlowestNeed) {
   EXPECT_GT(result.read_gbps, 0);
 }
 
+TEST(Measure, WritingIsALimitToo) {
+  std::vector<char> memory(1 << 16, 'x');
+  const Case what{"made/up", "", [&] {
+                    Plan plan;
+                    Work work;
+                    work.written = memory.data(), work.written_bytes = memory.size();
+                    work.adds = 1;  // next to nothing
+                    plan.contenders = {{"tq", [] {}, work}};
+                    return plan;
+                  }};
+  const Result result = measure(what, {4, 1.0, 1000});
+  EXPECT_EQ(result.timings[0].limit.what, "write");
+  EXPECT_EQ(memory, std::vector<char>(memory.size(), 0)) << "all of it has to be written";
+}
+
 TEST(Measure, WhatIsSlowTakesPartInFewerRounds) {
   int calls = 0;
   const Case what{"made/up", "", [&] {

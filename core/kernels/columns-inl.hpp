@@ -57,10 +57,9 @@ struct HalfColumns {
 template <class S, int Size, class Source>
 void first_columns(const Source& source, std::size_t dim, const RowSource& next, float* columns) noexcept {
   constexpr int count = Size < 8 ? 4 : 8;
-  const std::size_t bytes = element_bytes(next.element);
-  AwaitedRows<Use::kRead> awaited(next.data, next.stride * bytes, dim * bytes, S::kLanes, 1);
+  AwaitedRows awaited(next, S::kLanes, dim);
   for (std::size_t j = 0; j < dim; j += count) {
-    awaited.fetch_some();
+    awaited.fetch_one();
     typename S::F::register_type v[count];
     source.load(j, v);
     if constexpr (Size == 4) fwht_between<S, 4>(v);

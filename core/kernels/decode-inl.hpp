@@ -4,7 +4,6 @@
 // the factor 1/n is in the scales: it is a power of two, and all results are multiples of 2^-142.
 #pragma once
 
-#include "fetch-inl.hpp"
 #include "fold-inl.hpp"
 #include "pack-inl.hpp"
 #include "rows-inl.hpp"
@@ -87,20 +86,17 @@ float load_scales(const CodeShape& shape, const CodedTile& tile, std::size_t lan
   return S::max(sum) * 128.0f * static_cast<float>(shape.group);
 }
 
-using WrittenRows = AwaitedRows<Use::kWrite>;
-
 // Columns of kLanes floats, one per coordinate: code value * scale, after the transform's stages below `Size`, which is
 // 8 only where a register of codes holds eight neighbours.
 template <class S, Format Code, CodeLayout Layout, int Size>
 void code_columns(const CodeShape& shape, const CodedTile& tile, std::size_t token, const typename S::F* scales,
-                  WrittenRows rows, float* columns) noexcept {
+                  float* columns) noexcept {
   constexpr int part = Size < 4 ? Size : 4;
   const unsigned shift = shape.group == 64 ? 6 : 5;
   const auto scale_at = [&](std::size_t j) TQ_INLINE {
     return scales[(j < shape.dim ? j : shape.dim - 1) >> shift];  // padding may lie beyond the last group
   };
   for_granules<S, Code, Layout>(shape, tile, token, [&](const Granules<S>& codes) TQ_INLINE {
-    rows.fetch_some();
     typename S::I::register_type low[4], high[4];
     granule_sums<S, Code, part>(codes.low_codes, low);
     if constexpr (Code == Format::kTq4) granule_sums<S, Code, part>(codes.high_codes, high);
@@ -120,11 +116,11 @@ void code_columns(const CodeShape& shape, const CodedTile& tile, std::size_t tok
 
 template <class S, Format Code, CodeLayout Layout>
 void unrotated_columns(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, std::size_t token,
-                       const typename S::F* scales, const WrittenRows& rows, float* columns) noexcept {
+                       const typename S::F* scales, float* columns) noexcept {
   constexpr int lanes = S::kLanes, most = Code == Format::kTq4 && Layout == CodeLayout::kKeys ? 8 : 4;
   with_size(rotation.block, [&](auto n) {
     constexpr int size = decltype(n)::value, first = size < most ? size : most;
-    code_columns<S, Code, Layout, first>(shape, tile, token, scales, rows, columns);
+    code_columns<S, Code, Layout, first>(shape, tile, token, scales, columns);
     if constexpr (size > first) {
       for (std::size_t run = 0; run < shape.dim * lanes; run += size * lanes)
         fwht_rest<S, size * lanes, first * lanes>(columns, run, Unscaled{});
@@ -134,16 +130,16 @@ void unrotated_columns(const CodeShape& shape, const Rotation& rotation, const C
 
 template <class S>
 void unrotated_columns(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, std::size_t token,
-                       const typename S::F* scales, const WrittenRows& rows, float* columns) noexcept {
+                       const typename S::F* scales, float* columns) noexcept {
   constexpr CodeLayout keys = CodeLayout::kKeys, values = CodeLayout::kValues;
   if (shape.format == Format::kTq4) {
     if (tile.layout == keys)
-      return unrotated_columns<S, Format::kTq4, keys>(shape, rotation, tile, token, scales, rows, columns);
-    return unrotated_columns<S, Format::kTq4, values>(shape, rotation, tile, token, scales, rows, columns);
+      return unrotated_columns<S, Format::kTq4, keys>(shape, rotation, tile, token, scales, columns);
+    return unrotated_columns<S, Format::kTq4, values>(shape, rotation, tile, token, scales, columns);
   }
   if (tile.layout == keys)
-    return unrotated_columns<S, Format::kTq8, keys>(shape, rotation, tile, token, scales, rows, columns);
-  unrotated_columns<S, Format::kTq8, values>(shape, rotation, tile, token, scales, rows, columns);
+    return unrotated_columns<S, Format::kTq8, keys>(shape, rotation, tile, token, scales, columns);
+  unrotated_columns<S, Format::kTq8, values>(shape, rotation, tile, token, scales, columns);
 }
 
 // Undoes the signs of the rotation and adds a row, which may be NULL: for the vector at coordinate j.
@@ -202,10 +198,7 @@ void decode_tile(const CodeShape& shape, const Rotation& rotation, const CodedTi
     const std::size_t offset = (lane + from - tile.from) * target.stride * element_bytes(target.element);
     const RowTarget rows{static_cast<char*>(target.data) + offset, target.element, target.stride};
     const bool small = load_scales<S>(shape, tile, lane, inverse, scales) + added < 60000.0f;
-    const std::size_t steps = (shape.dim + 7) / 8, bytes = element_bytes(target.element);
-    const WrittenRows written(rows.data, rows.stride * bytes, shape.dim * bytes, to - from,
-                              (to - from + steps - 1) / steps);
-    unrotated_columns<S>(shape, rotation, tile, tile.first + lane, scales, written, columns);
+    unrotated_columns<S>(shape, rotation, tile, tile.first + lane, scales, columns);
     with_element(target.element, [&](auto e) {
       using E = decltype(e);
       if (small) return store_columns<S, E, true>(columns, rotation, add, from, to, rows);

@@ -7,34 +7,27 @@
 namespace tq {
 namespace {
 
-enum class Use { kRead, kWrite };
-
-// Rows that will be read or written, of which a few are asked for at each step of something else: who asks for all at
-// once has to wait, and who does not ask waits when he needs them.
-template <Use For>
+// Rows that will be read later, of which one is asked for at each step of something else: who asks for all at once has to
+// wait.
 class AwaitedRows {
  public:
-  // data NULL: no rows.
-  AwaitedRows(const void* data, std::size_t stride_bytes, std::size_t row_bytes, std::size_t rows,
-              std::size_t at_once) noexcept
-      : data_(static_cast<const char*>(data)),
-        stride_(stride_bytes),
-        bytes_(row_bytes),
-        left_(data != nullptr ? rows : 0),
-        at_once_(at_once) {}
+  // The first `count` of the source, `dim` values each; its data may be NULL.
+  AwaitedRows(const RowSource& source, std::size_t count, std::size_t dim) noexcept
+      : data_(static_cast<const char*>(source.data)),
+        stride_(source.stride * element_bytes(source.element)),
+        bytes_(dim * element_bytes(source.element)),
+        left_(source.data != nullptr ? count : 0) {}
 
-  TQ_INLINE void fetch_some() noexcept {
-    for (std::size_t i = 0; i < at_once_ && left_ != 0; ++i, --left_, data_ += stride_) {
-      for (std::size_t at = 0; at < bytes_; at += 64) {
-        if constexpr (For == Use::kWrite) __builtin_prefetch(data_ + at, 1, 3);
-        if constexpr (For == Use::kRead) __builtin_prefetch(data_ + at, 0, 2);  // not soon: the second-level cache
-      }
-    }
+  TQ_INLINE void fetch_one() noexcept {
+    if (left_ == 0) return;
+    for (std::size_t at = 0; at < bytes_; at += 64) __builtin_prefetch(data_ + at, 0, 2);  // to the second-level cache
+    data_ += stride_;
+    --left_;
   }
 
  private:
   const char* data_;
-  std::size_t stride_, bytes_, left_, at_once_;
+  std::size_t stride_, bytes_, left_;
 };
 
 }  // namespace
