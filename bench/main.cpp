@@ -1,10 +1,12 @@
-// tq_bench [--filter REGEX] [--json PATH] [--quick] [--list]
+// tq_bench [--filter REGEX] [--json PATH] [--passes N] [--quick] [--list]
 //
 // Google Benchmark registers, selects and runs the cases. One of its iterations is one whole case, measured by our own
 // protocol (harness/measure.hpp), because the contenders and limits of a case have to take turns.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <fstream>
@@ -23,20 +25,22 @@ namespace {
 struct Options {
   std::string json;
   std::regex filter{"."};
+  int passes = 1;
   bool quick = false, list = false;
 };
 
 constexpr const char* kUsage =
-    "usage: tq_bench [--filter REGEX] [--json PATH] [--quick] [--list]\n"
+    "usage: tq_bench [--filter REGEX] [--json PATH] [--passes N] [--quick] [--list]\n"
     "  --filter REGEX  only cases whose name matches somewhere\n"
     "  --json PATH     writes all numbers there\n"
+    "  --passes N      all cases N times, 1 to 99; the JSON has the quietest time of each\n"
     "  --quick         fewer cases and rounds: under a minute\n"
     "  --list          names of the cases\n";
 
 bool parse(int argc, char** argv, Options& options) {
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    const bool takes_value = word == "--filter" || word == "--json";
+    const bool takes_value = word == "--filter" || word == "--json" || word == "--passes";
     if (takes_value && i + 1 == argc) {
       std::fprintf(stderr, "tq_bench: %s needs a value\n", argv[i]);
       return false;
@@ -50,6 +54,12 @@ bool parse(int argc, char** argv, Options& options) {
       }
     } else if (word == "--json") {
       options.json = argv[++i];
+    } else if (word == "--passes") {
+      options.passes = std::atoi(argv[++i]);
+      if (options.passes < 1 || options.passes > 99) {
+        std::fprintf(stderr, "tq_bench: --passes '%s': a number from 1 to 99\n", argv[i]);
+        return false;
+      }
     } else if (word == "--quick") {
       options.quick = true;
     } else if (word == "--list") {
@@ -78,6 +88,16 @@ class Report : public benchmark::BenchmarkReporter {
     std::fputs(bench::table_head().c_str(), stdout);
     return true;
   }
+  // Once for each case, in the order in which they first came.
+  void keep(const bench::Result& result) {
+    const auto same = [&](const bench::Result& other) { return other.name == result.name; };
+    const auto known = std::find_if(results.begin(), results.end(), same);
+    if (known == results.end()) {
+      results.push_back(result);
+    } else if (bench::quieter(result, *known)) {
+      *known = result;
+    }
+  }
   // Results are printed as they come, by run_case.
   void ReportRuns(const std::vector<Run>&) override {}
 
@@ -91,7 +111,7 @@ void run_case(benchmark::State& state, const bench::Case& what, const bench::Set
       const bench::Result result = bench::measure(what, settings);
       state.SetIterationTime(result.timings.front().ns * 1e-9);
       std::fputs(bench::table_row(result).c_str(), stdout);
-      report.results.push_back(result);
+      report.keep(result);
     } catch (const std::exception& problem) {
       ++report.failures;
       std::fprintf(stderr, "%s: %s\n", what.name.c_str(), problem.what());
@@ -121,6 +141,7 @@ int main(int argc, char** argv) {
   Options options;
   if (!parse(argc, argv, options)) return 2;
   bench::Settings settings;
+  settings.passes = options.passes;
   if (options.quick) settings.rounds = 7, settings.case_seconds = 2;
 
   const std::vector<bench::Case> cases = bench::all_cases({options.quick});
@@ -143,7 +164,7 @@ int main(int argc, char** argv) {
 
   int count = 1;
   benchmark::Initialize(&count, argv);  // only its defaults: the arguments are ours
-  benchmark::RunSpecifiedBenchmarks(&report, ".");
+  for (int pass = 0; pass < options.passes; ++pass) benchmark::RunSpecifiedBenchmarks(&report, ".");
   if (!options.json.empty() && !write_json(options.json, settings, report)) return 1;
   return report.failures == 0 ? 0 : 1;
 }

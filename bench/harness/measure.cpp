@@ -189,4 +189,13 @@ Result measure(const Case& what, const Settings& settings) {
   return result;
 }
 
+bool quieter(const Result& a, const Result& b) {
+  const auto logarithms = [](const Result& result) {
+    double sum = 0;
+    for (const Timing& timing : result.timings) sum += std::log(timing.ns) + std::log(std::max(timing.limit.ns, 1.0));
+    return sum;
+  };
+  return logarithms(a) < logarithms(b);
+}
+
 }  // namespace bench

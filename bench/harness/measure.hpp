@@ -13,6 +13,7 @@ struct Settings {
   int rounds = 101;            // wanted; at least kFewestRounds if the case is slow
   double case_seconds = 4;     // rough upper bound for the rounds of a case
   double sample_ns = 300'000;  // a sample repeats the call until it takes about this long
+  int passes = 1;              // over all cases, minutes apart; each case keeps its quietest
 };
 inline constexpr int kFewestRounds = 11;
 
@@ -42,5 +43,9 @@ struct Result {
 };
 
 Result measure(const Case& what, const Settings& settings);
+
+// Whether the machine was quieter for `a` than for `b`, two results of one case: all contenders and limits together took
+// less time, each counted in proportion. Which contender gains does not matter.
+bool quieter(const Result& a, const Result& b);
 
 }  // namespace bench

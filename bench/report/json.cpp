@@ -98,7 +98,10 @@ ordered_json machine_json() {
 }
 
 ordered_json protocol_json(const Settings& settings) {
-  return {{"rounds", settings.rounds}, {"case_seconds", settings.case_seconds}, {"sample_ns", settings.sample_ns}};
+  return {{"rounds", settings.rounds},
+          {"case_seconds", settings.case_seconds},
+          {"sample_ns", settings.sample_ns},
+          {"passes", settings.passes}};
 }
 
 }  // namespace bench

@@ -94,6 +94,18 @@ TEST(Measure, EveryContenderTakesPartAndTheLimitIsTheSlowestNeed) {
   EXPECT_GT(result.read_gbps, 0);
 }
 
+TEST(Measure, APassIsQuieterIfEverythingTogetherIsFaster) {
+  const auto made = [](double ours, double theirs, double limit) {
+    Result result;
+    result.timings = {{"tq", "", ours, ours, {limit, "read"}, 0, 11}, {"other", "", theirs, theirs, {}, 0, 11}};
+    return result;
+  };
+  EXPECT_TRUE(quieter(made(100, 900, 50), made(100, 1000, 50)));
+  EXPECT_TRUE(quieter(made(100, 1000, 40), made(100, 1000, 50)));
+  EXPECT_TRUE(quieter(made(110, 500, 50), made(100, 1000, 50))) << "the library gains nothing by slow contenders";
+  EXPECT_FALSE(quieter(made(100, 1000, 50), made(100, 1000, 50)));
+}
+
 TEST(Measure, WritingIsALimitToo) {
   std::vector<char> memory(1 << 16, 'x');
   const Case what{"made/up", "", [&] {
