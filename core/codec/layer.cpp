@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "input_check.hpp"
 #include "tokens.hpp"
@@ -60,10 +61,6 @@ void for_tiles(std::size_t first, std::size_t count, Body body) {
     body(tile, TileRange{std::max(first, tile), std::min(first + count, tile + kTile)});
 }
 
-// Whether values that were coded are certain to be within kMaxMagnitude: none of them is larger than what it becomes when
-// it is rotated, since the way back adds up n values and divides by n.
-bool surely_valid(float bound) { return bound <= kMaxMagnitude / 16; }
-
 }  // namespace
 
 Layer::Layer(const Allocator& allocator, const LayerOptions& options)
@@ -78,26 +75,26 @@ std::size_t Layer::token_bytes() const {
   return std::size_t{2} * options_.kv_heads * (options_.keys.dim + options_.values.dim);
 }
 
-bool Layer::encode_head(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
-                        std::uint8_t* page, std::size_t head, CoderScratch& scratch) const {
+float Layer::encode_head(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
+                         std::uint8_t* page, std::size_t head, CoderScratch& scratch) const {
   const RowSource keys = source.key_rows(first, head), values = source.value_rows(first, head);
   const bool more = next_first + kBlockTokens <= next.count;
   const RowSource next_keys = more ? next.key_rows(next_first, head) : kNoRows;
   const RowSource next_values = more ? next.value_rows(next_first, head) : kNoRows;
   const HeadBlock<std::uint8_t> out = this->head(page, head);
   HeadHeader header{0, 0, 0, 0.0f};
-  bool valid = keys_coded() && values_coded();
+  float bound = keys_coded() && values_coded() ? 0.0f : std::numeric_limits<float>::infinity();
   if (keys_coded()) {
     const float* mean = nullptr;
     if (centered()) {
       header.mean_scale = encode_mean(keys_, keys, reinterpret_cast<std::int8_t*>(out.mean), scratch);
       mean = scratch.mean.data();
-      valid = valid && surely_valid(127.0f * header.mean_scale);
+      bound += 127.0f * header.mean_scale;
     }
     const Encoded coded =
         keys_.encode(keys, kBlockTokens, next_keys, mean, CodeLayout::kKeys, out.keys, out.key_scales, scratch);
     header.key_offset = coded.offset;
-    valid = valid && surely_valid(coded.bound);
+    bound += coded.bound;
   } else {
     copy_rows(keys, options_.keys.dim, out.keys, options_.keys.format);
   }
@@ -105,21 +102,23 @@ bool Layer::encode_head(const TokenSource& source, std::size_t first, const Toke
     const Encoded coded = values_.encode(values, kBlockTokens, next_values, nullptr, CodeLayout::kValues, out.values,
                                          out.value_scales, scratch);
     header.value_offset = coded.offset;
-    valid = valid && surely_valid(coded.bound);
+    bound += coded.bound;
   } else {
     copy_rows(values, options_.values.dim, out.values, options_.values.format);
   }
   if (layout_.header_bytes != 0) std::memcpy(out.header, &header, sizeof header);
-  return valid;
+  return bound;
 }
 
 bool Layer::encode_page(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
                         std::uint8_t* page, CoderScratch& scratch) const {
   std::memset(page, 0, layout_.header_bytes);
-  bool valid = true;
+  float bound = 0.0f;
   for (std::size_t head = 0; head < options_.kv_heads; ++head)
-    valid = encode_head(source, first, next, next_first, page, head, scratch) && valid;
-  return valid;
+    bound += encode_head(source, first, next, next_first, page, head, scratch);
+  // No value is larger than the largest of its row when it is rotated, since the way back adds up n values and divides by
+  // n. The mean that was subtracted is in the bound; the factor leaves room for rounding.
+  return bound <= kMaxMagnitude / 16;
 }
 
 TokenSource Layer::exact_tokens(const std::uint8_t* page, Element element) const {

@@ -106,8 +106,9 @@ class Layer {
                    RowTarget values, CoderScratch& scratch) const;
 
  private:
-  bool encode_head(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
-                   std::uint8_t* page, std::size_t head, CoderScratch& scratch) const;
+  // Returns a bound of the magnitudes that were coded; infinity if a side is not coded.
+  float encode_head(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
+                    std::uint8_t* page, std::size_t head, CoderScratch& scratch) const;
 
   LayerOptions options_;
   SideCoder keys_, values_;

@@ -174,9 +174,8 @@ struct Sse2 {
     }
     return sum;
   }
-  static I nearest_nibble(I half_units) noexcept { return shift_left16<4>(nearest_code(half_units)); }
-  static I nearest_code(I half_units) noexcept {
-    return climb(half_units, 0, [](int) { return 1; });
+  static I nearest_nibble(I half_units) noexcept {
+    return climb(half_units, 0, [](int) { return 16; });
   }
   static I nearest_centroid(I half_units) noexcept {
     return climb(half_units, kCentroids[0], [](int i) { return kCentroids[i + 1] - kCentroids[i]; });
