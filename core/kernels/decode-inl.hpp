@@ -1,145 +1,150 @@
-// Codes to rows of the caller (docs/format.md section 7), one token per lane, so that the inverse transform runs between
-// registers. Its stages of strides 1 and 2 are dot products of four codes with signs, in integers. That changes no bit:
-// within a group, sums have at most 13 bits and scales 5, so that f32 does not round there either. For the same reason
-// the factor 1/n is in the scales: it is a power of two, and all results are multiples of 2^-142.
+// Codes to rows of the caller (docs/format.md section 7). Stages of the inverse transform within a group are made of
+// integers; then rows are transposed, of 16-bit pairs, half as many as of floats, and scaled; stages between groups and the
+// signs of the rotation come last. That changes no bit: within a group, sums have at most 13 bits and scales 5, so that f32
+// would not round there either. For the same reason the factor 1/n is in the scales: it is a power of two, and all results
+// are multiples of 2^-142.
 #pragma once
 
 #include "fold-inl.hpp"
-#include "pack-inl.hpp"
+#include "pairs-inl.hpp"
 #include "rows-inl.hpp"
 
 namespace tq {
 namespace {
 
-// Row `row` of the transforms of `size` = 1, 2 or 4 values that four code bytes go through, and the sum of its entries.
-constexpr std::int32_t stage_signs(int size, int row) {
-  std::uint32_t signs = 0;
-  for (int i = 0; i < 4; ++i) {
-    const int common = i & row & (size - 1);
-    const int sign = i / size != row / size ? 0 : (common == 1 || common == 2) ? -1 : 1;
-    signs |= static_cast<std::uint32_t>(sign & 0xFF) << (8 * i);
-  }
-  return static_cast<std::int32_t>(signs);
-}
-constexpr std::int32_t stage_sum(int size, int row) { return (row & (size - 1)) == 0 ? size : 0; }
-
-// The sums of four codes, one for each row of those transforms.
-template <class S, Format Code, int Size>
-TQ_INLINE inline void granule_sums(typename S::I codes, typename S::I::register_type (&sums)[4]) noexcept {
-  constexpr int bias = Code == Format::kTq4 ? S::kNibbleBias : S::kByteBias;
-  unroll<4>([&](auto i) TQ_INLINE {
-    const typename S::I start = splat<S>(-bias * stage_sum(Size, i)), signs = splat<S>(stage_signs(Size, i));
-    sums[i] = Code == Format::kTq4 ? S::dot(start, codes, signs) : S::dot_wide(start, codes, signs);
-  });
-}
-
-template <class S>
-TQ_INLINE inline void store_sums(const typename S::I::register_type (&sums)[4], typename S::F scale,
-                                 float* columns) noexcept {
-  unroll<4>([&](auto i) TQ_INLINE { (S::to_float(sums[i]) * scale).store_unaligned(columns + i * S::kLanes); });
-}
-
-// The codes of a register: bytes that S::dot takes of coordinates low .. low + 3, and high .. high + 3 (tq4 only).
-template <class S>
-struct Granules {
-  std::size_t low, high;
-  typename S::I low_codes, high_codes;
-};
-
-// Calls put(granules) for all codes of kLanes tokens from `token` on.
-template <class S, Format Code, CodeLayout Layout, class Put>
-TQ_INLINE inline void for_granules(const CodeShape& shape, const CodedTile& tile, std::size_t token,
-                                   const Put& put) noexcept {
-  static constexpr Table16 centroids = signed_centroids(S::kNibbleBias);
-  const typename S::I table = S::table(centroids);
-  const auto split = [&](std::size_t low, std::size_t high, typename S::I v) TQ_INLINE {
-    if constexpr (Code == Format::kTq4) {
-      put(Granules<S>{low, high, S::lookup_low(table, v), S::lookup_high(table, v)});
-    } else {
-      put(Granules<S>{low, low, S::byte_codes(v), v});
-    }
-  };
-  if constexpr (Layout == CodeLayout::kKeys) {
-    constexpr std::size_t width = Code == Format::kTq4 ? 8 : 4;
-    const std::uint8_t* in = tile.codes + token * 4;
-    for (std::size_t j = 0; j < shape.dim; j += width, in += 4 * kBlockTokens) split(j, j + 4, load_lanes<S>(in));
-  } else {
-    for_value_chunks<Code>(shape.dim, [&](ValueChunk chunk) TQ_INLINE {
-      const std::size_t quad_bytes = chunk.lanes * 4;
-      const std::uint8_t* in = tile.codes + chunk.offset + token / 4 * quad_bytes;
-      for (std::size_t i = 0; i < chunk.lanes; i += 4, in += 16)
-        split(chunk.first + i, chunk.first + chunk.lanes + i, S::transpose_bytes(S::load_quads(in, quad_bytes)));
-    });
-  }
-}
-
 // Scale / n of kLanes tokens for each group; returns a bound of what decoding gives, without the row that is added.
 template <class S>
 float load_scales(const CodeShape& shape, const CodedTile& tile, std::size_t lane, float inverse,
-                  typename S::F* scales) noexcept {
+                  float* scales) noexcept {
   const typename S::F unit = S::F::load_unaligned(tile.offset_scales + lane) * typename S::F(inverse);
   typename S::F sum(0.0f);
   for (std::size_t g = 0; g < shape.groups(); ++g) {
-    scales[g] = scales_from_bytes<S>(tile.scales + g * kBlockTokens + tile.first + lane) * unit;
-    sum = sum + scales[g];
+    const typename S::F scale = scales_from_bytes<S>(tile.scales + g * kBlockTokens + tile.first + lane) * unit;
+    scale.store_unaligned(scales + g * S::kLanes);
+    sum = sum + scale;
   }
   return S::max(sum) * 128.0f * static_cast<float>(shape.group);
 }
 
-// Columns of kLanes floats, one per coordinate: code value * scale, after the transform's stages below `Size`, which is
-// 8 only where a register of codes holds eight neighbours.
-template <class S, Format Code, CodeLayout Layout, int Size>
-void code_columns(const CodeShape& shape, const CodedTile& tile, std::size_t token, const typename S::F* scales,
-                  float* columns) noexcept {
-  constexpr int part = Size < 4 ? Size : 4;
-  const unsigned shift = shape.group == 64 ? 6 : 5;
-  const auto scale_at = [&](std::size_t j) TQ_INLINE {
-    return scales[(j < shape.dim ? j : shape.dim - 1) >> shift];  // padding may lie beyond the last group
+// Four rows: kLanes coordinates of each.
+template <class S>
+using RowQuad = typename S::F::register_type[4];
+
+// Coordinates j .. j + 2 * kLanes - 1 of tokens t .. t + 3, after all stages of integers.
+template <class S>
+TQ_INLINE inline void rows_of_pairs(const std::int16_t* pairs, const PairSigns<S>& signs, std::size_t j, std::size_t t,
+                                    RowQuad<S>& low, RowQuad<S>& high) noexcept {
+  // 128 bits of a row: two pairs of the first half of the coordinates, then two of the second.
+  constexpr std::size_t column = S::kLanes * 4;  // bytes
+  const std::uint8_t* first = reinterpret_cast<const std::uint8_t*>(pairs + j * S::kLanes) + 4 * t;
+  const auto columns = [&](std::size_t i) TQ_INLINE {
+    return S::from_bits(S::load_quads(first + (i / 2 * S::kLanes / 2 + i % 2) * column, 2 * column));
   };
-  for_granules<S, Code, Layout>(shape, tile, token, [&](const Granules<S>& codes) TQ_INLINE {
-    typename S::I::register_type low[4], high[4];
-    granule_sums<S, Code, part>(codes.low_codes, low);
-    if constexpr (Code == Format::kTq4) granule_sums<S, Code, part>(codes.high_codes, high);
-    if constexpr (Size == 8) {
-      unroll<4>([&](auto i) TQ_INLINE {
-        const typename S::I a = low[i], b = high[i];
-        low[i] = a + b;
-        high[i] = a - b;
+  RowQuad<S> row;
+  transpose_quads<S>(columns(0), columns(1), columns(2), columns(3), row);
+  unroll<4>([&](auto i) TQ_INLINE {
+    const typename S::I pair = S::bits(row[i]);
+    const typename S::F sums = S::from_bits(S::multiply_add16(splat<S>(0), pair, signs.sum));
+    const typename S::F differences = S::from_bits(S::multiply_add16(splat<S>(0), pair, signs.difference));
+    low[i] = S::to_float(S::bits(S::pairs_low(sums, differences)));
+    high[i] = S::to_float(S::bits(S::pairs_high(sums, differences)));
+  });
+}
+
+// Four rows of decoded values, to tokens t .. t + 3 of a tile.
+template <class S>
+struct CodedRows {
+  const std::int16_t* pairs;
+  const float* scales;  // of token t: scales[group * kLanes]
+  std::size_t t;
+  PairSigns<S> signs;
+  const float* scale(std::size_t group) const noexcept { return scales + group * S::kLanes + t; }
+};
+
+// (a, b) <- (a * s + b * u, a * s - b * u). Products are exact, so that it makes no difference whether they are fused.
+template <class S>
+TQ_INLINE inline void scaled_butterfly(RowQuad<S>& a, RowQuad<S>& b, const float* s, const float* u) noexcept {
+  unroll<4>([&](auto i) TQ_INLINE {
+    const typename S::F scaled = typename S::F(a[i]) * typename S::F(s[i]), other = b[i], factor(u[i]);
+    a[i] = S::multiply_add(other, factor, scaled);
+    b[i] = S::subtract_product(scaled, other, factor);
+  });
+}
+template <class S>
+TQ_INLINE inline void butterfly(RowQuad<S>& a, RowQuad<S>& b) noexcept {
+  unroll<4>([&](auto i) TQ_INLINE {
+    const typename S::F left = a[i], right = b[i];
+    a[i] = left + right;
+    b[i] = left - right;
+  });
+}
+
+// Scales the integers of one, two or four groups, each with that of its own, and takes them through the stages between them.
+template <class S, int Groups>
+TQ_INLINE inline void combine_groups(RowQuad<S> (&rows)[Groups], const float* scale) noexcept {
+  if constexpr (Groups == 1) {
+    unroll<4>([&](auto i) TQ_INLINE { rows[0][i] = typename S::F(rows[0][i]) * typename S::F(scale[i]); });
+  } else {
+    unroll<Groups / 2>([&](auto pair) TQ_INLINE {
+      const float* own = scale + 2 * pair * S::kLanes;
+      scaled_butterfly<S>(rows[2 * pair], rows[2 * pair + 1], own, own + S::kLanes);
+    });
+  }
+  if constexpr (Groups == 4) {
+    butterfly<S>(rows[0], rows[2]);
+    butterfly<S>(rows[1], rows[3]);
+  }
+}
+
+// put(j, rows) for all coordinates, kLanes at a time, where no transform is longer than so many groups.
+template <class S, int Groups, class Put>
+[[gnu::noinline]] void put_groups(const CodeShape& shape, const CodedRows<S>& coded, const Put& put) noexcept {
+  const std::size_t group = shape.group;
+  for (std::size_t run = 0; run < shape.dim; run += Groups * group) {
+    const float* scale = coded.scale(run / group);
+    for (std::size_t j = run; j < run + group && j < shape.dim; j += 2 * S::kLanes) {
+      RowQuad<S> low[Groups], high[Groups];
+      unroll<Groups>([&](auto g) TQ_INLINE {
+        rows_of_pairs<S>(coded.pairs, coded.signs, j + g * group, coded.t, low[g], high[g]);
+      });
+      combine_groups<S, Groups>(low, scale);
+      combine_groups<S, Groups>(high, scale);
+      unroll<Groups>([&](auto g) TQ_INLINE {
+        put(j + g * group, low[g]);
+        put(j + g * group + S::kLanes, high[g]);
       });
     }
-    store_sums<S>(low, scale_at(codes.low), columns + codes.low * S::kLanes);
-    if constexpr (Code == Format::kTq4) store_sums<S>(high, scale_at(codes.high), columns + codes.high * S::kLanes);
-  });
-  for (std::size_t j = round_up(shape.dim, 4); j < round_up(shape.dim, S::kLanes); ++j)
-    typename S::F(0.0f).store_unaligned(columns + j * S::kLanes);
+  }
 }
 
-template <class S, Format Code, CodeLayout Layout>
-void unrotated_columns(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, std::size_t token,
-                       const typename S::F* scales, float* columns) noexcept {
-  constexpr int lanes = S::kLanes, most = Code == Format::kTq4 && Layout == CodeLayout::kKeys ? 8 : 4;
-  with_size(rotation.block, [&](auto n) {
-    constexpr int size = decltype(n)::value, first = size < most ? size : most;
-    code_columns<S, Code, Layout, first>(shape, tile, token, scales, columns);
-    if constexpr (size > first) {
-      for (std::size_t run = 0; run < shape.dim * lanes; run += size * lanes)
-        fwht_rest<S, size * lanes, first * lanes>(columns, run, Unscaled{});
+// The same where they are longer, of which the last stage comes last. `rows`: scratch memory of 4 * dim floats.
+template <class S, class Put>
+[[gnu::noinline]] void put_long_runs(const CodeShape& shape, std::size_t block, const CodedRows<S>& coded, float* rows,
+                                     const Put& put) noexcept {
+  const std::size_t dim = shape.dim;
+  put_groups<S, 4>(shape, coded, [&](std::size_t j, const RowQuad<S>& v) TQ_INLINE {
+    unroll<4>([&](auto i) TQ_INLINE { typename S::F(v[i]).store_unaligned(rows + i * dim + j); });
+  });
+  const std::size_t half = block / 2;
+  with_size(half, [&](auto n) {
+    for (std::size_t run = 0; run < 4 * dim; run += half) {
+      if (shape.group == 32) fwht_rest<S, decltype(n)::value, 128>(rows, run, Unscaled{});
+      if (shape.group == 64) fwht_rest<S, decltype(n)::value, 256>(rows, run, Unscaled{});
     }
   });
-}
-
-template <class S>
-void unrotated_columns(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, std::size_t token,
-                       const typename S::F* scales, float* columns) noexcept {
-  constexpr CodeLayout keys = CodeLayout::kKeys, values = CodeLayout::kValues;
-  if (shape.format == Format::kTq4) {
-    if (tile.layout == keys)
-      return unrotated_columns<S, Format::kTq4, keys>(shape, rotation, tile, token, scales, columns);
-    return unrotated_columns<S, Format::kTq4, values>(shape, rotation, tile, token, scales, columns);
+  for (std::size_t run = 0; run < dim; run += block) {
+    for (std::size_t j = run; j < run + half; j += S::kLanes) {
+      RowQuad<S> sums, differences;
+      unroll<4>([&](auto i) TQ_INLINE {
+        const float* row = rows + i * dim + j;
+        const typename S::F a = S::F::load_unaligned(row), b = S::F::load_unaligned(row + half);
+        sums[i] = a + b;
+        differences[i] = a - b;
+      });
+      put(j, sums);
+      put(j + half, differences);
+    }
   }
-  if (tile.layout == keys)
-    return unrotated_columns<S, Format::kTq8, keys>(shape, rotation, tile, token, scales, columns);
-  unrotated_columns<S, Format::kTq8, values>(shape, rotation, tile, token, scales, columns);
 }
 
 // Undoes the signs of the rotation and adds a row, which may be NULL: for the vector at coordinate j.
@@ -153,56 +158,79 @@ struct Finish {
   typename S::F operator()(typename S::F v) const noexcept { return S::multiply_add(v, sign, base); }
 };
 
-// Columns of kLanes rows, of which from .. to - 1 go to the rows of `target`. Four rows at a time, from end to end: each
-// cache line of the target is written at once, and rows may be a multiple of 4 KB apart, where few fit the first cache.
-// Small: no value comes near the largest f16.
+// Writes four rows of values, kLanes coordinates at a time. Small: no value comes near the largest f16.
 template <class S, class E, bool Small>
-void store_columns(const float* columns, const Rotation& rotation, const float* add, std::size_t from, std::size_t to,
-                   RowTarget target) noexcept {
-  constexpr std::size_t lanes = S::kLanes;
-  const std::size_t whole = rotation.dim / lanes * lanes;
-  for (std::size_t t = from / 4 * 4; t < to; t += 4) {
-    const std::size_t begin = from > t ? from - t : 0, end = to - t < 4 ? to - t : 4;
-    typename S::F::register_type row[4];
-    const auto out = [&](std::size_t i, std::size_t j)
-                         TQ_INLINE { return elements_at<E>(target.data, (t + i - from) * target.stride + j); };
-    for (std::size_t j = 0; j < whole; j += lanes) {
-      load_transposed<S>(columns + j * lanes + t, lanes * sizeof(float), row);
-      const Finish<S> finish(rotation, add, j);
-      unroll<4>([&](auto i) TQ_INLINE {
-        if (static_cast<std::size_t>(i) < begin || static_cast<std::size_t>(i) >= end) return;
-        if constexpr (Small) return E::template store_small<S>(finish(row[i]), out(i, j));
-        E::template store<S>(finish(row[i]), out(i, j));
-      });
+struct StoreRows {
+  const Rotation& rotation;
+  const float* add;
+  typename E::Type* out[4];
+
+  TQ_INLINE void operator()(std::size_t j, const RowQuad<S>& rows) const noexcept {
+    if (j + S::kLanes > rotation.dim) return store_rest(j, rows);
+    const Finish<S> finish(rotation, add, j);
+    unroll<4>([&](auto i) TQ_INLINE {
+      if constexpr (Small) return E::template store_small<S>(finish(rows[i]), out[i] + j);
+      E::template store<S>(finish(rows[i]), out[i] + j);
+    });
+  }
+  [[gnu::noinline]] void store_rest(std::size_t j, const RowQuad<S>& rows) const noexcept {
+    float rest[4][S::kLanes];
+    if (j >= rotation.dim) return;
+    const Finish<S> finish(rotation, add, j);
+    unroll<4>([&](auto i) TQ_INLINE { finish(rows[i]).store_unaligned(rest[i]); });
+    for (int i = 0; i < 4; ++i)
+      for (std::size_t c = j; c < rotation.dim; ++c) write_element<E>(out[i], c, rest[i][c - j]);
+  }
+};
+
+// Tokens from .. to - 1 of kLanes ones, to the rows of `target`. Four rows at a time, from end to end: each cache line of
+// the target is written at once, and rows may be a multiple of 4 KB apart, where few fit the first cache. Rows that are not
+// wanted go to scratch memory, of 5 * padded floats.
+template <class S, class E, bool Small>
+void store_rows(const CodeShape& shape, const Rotation& rotation, CodedRows<S> coded, const float* add,
+                std::size_t from, std::size_t to, RowTarget target, float* scratch) noexcept {
+  float* unwanted = scratch + 4 * padded_dim(shape.dim);
+  StoreRows<S, E, Small> store{rotation, add, {}};
+  for (coded.t = from / 4 * 4; coded.t < to; coded.t += 4) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      const std::size_t t = coded.t + i;
+      const bool wanted = t >= from && t < to;
+      store.out[i] = wanted ? elements_at<E>(target.data, (t - from) * target.stride) : elements_at<E>(unwanted, 0);
     }
-    if (whole == rotation.dim) continue;
-    float rest[4][lanes];
-    load_transposed<S>(columns + whole * lanes + t, lanes * sizeof(float), row);
-    const Finish<S> finish(rotation, add, whole);
-    unroll<4>([&](auto i) TQ_INLINE { finish(row[i]).store_unaligned(rest[i]); });
-    for (std::size_t i = begin; i < end; ++i)
-      for (std::size_t j = whole; j < rotation.dim; ++j) write_element<E>(out(i, j), 0, rest[i][j - whole]);
+    if (rotation.block <= shape.group) {
+      put_groups<S, 1>(shape, coded, store);
+    } else if (rotation.block == 2 * shape.group) {
+      put_groups<S, 2>(shape, coded, store);
+    } else if (rotation.block == 4 * shape.group) {
+      put_groups<S, 4>(shape, coded, store);
+    } else {
+      put_long_runs<S>(shape, rotation.block, coded, scratch, store);
+    }
   }
 }
 
 template <class S>
 void decode_tile(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, const float* add,
-                 RowTarget target, float* columns) noexcept {
+                 RowTarget target, float* scratch) noexcept {
   constexpr std::size_t lanes = S::kLanes;
-  typename S::F scales[kMaxPadded / 32];
+  const std::size_t size = rotation.block < shape.group ? rotation.block : shape.group;
+  std::int16_t* pairs = reinterpret_cast<std::int16_t*>(scratch);
+  float* rows = scratch + lanes / 2 * padded_dim(shape.dim);
+  alignas(64) float scales[kMaxPadded / 32 * lanes];
   const float inverse = 1.0f / static_cast<float>(rotation.block);
   const float added = add != nullptr ? largest_of_row<S>(add, padded_dim(shape.dim)) : 0.0f;
   for (std::size_t lane = tile.from / lanes * lanes; lane < tile.to; lane += lanes) {
     const std::size_t from = tile.from > lane ? tile.from - lane : 0, left = tile.to - lane;
     const std::size_t to = left < lanes ? left : lanes;
     const std::size_t offset = (lane + from - tile.from) * target.stride * element_bytes(target.element);
-    const RowTarget rows{static_cast<char*>(target.data) + offset, target.element, target.stride};
+    const RowTarget rest{static_cast<char*>(target.data) + offset, target.element, target.stride};
     const bool small = load_scales<S>(shape, tile, lane, inverse, scales) + added < 60000.0f;
-    unrotated_columns<S>(shape, rotation, tile, tile.first + lane, scales, columns);
+    pair_columns<S>(shape, tile, tile.first + lane, size, pairs);
+    const CodedRows<S> coded{pairs, scales, 0, PairSigns<S>(size)};
     with_element(target.element, [&](auto e) {
       using E = decltype(e);
-      if (small) return store_columns<S, E, true>(columns, rotation, add, from, to, rows);
-      store_columns<S, E, false>(columns, rotation, add, from, to, rows);
+      if (small) return store_rows<S, E, true>(shape, rotation, coded, add, from, to, rest, rows);
+      store_rows<S, E, false>(shape, rotation, coded, add, from, to, rest, rows);
     });
   }
 }

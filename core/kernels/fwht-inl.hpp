@@ -99,8 +99,8 @@ constexpr int pass_length(int left, int most) {
 }
 
 // Stages of strides `Stride`, 2 * Stride, .. N / 2 over the run at x + `run`, up to half of the registers at a time.
-template <class S, int N, int Stride, class Finish>
-void fwht_rest(float* x, std::size_t run, Finish finish) noexcept {
+template <class S, int N, int Stride, class T, class Finish>
+void fwht_rest(T* x, std::size_t run, Finish finish) noexcept {
   if constexpr (Stride < N) {
     constexpr int count = pass_length(N / Stride, S::kRegisters / 2);
     constexpr bool last = Stride * count == N;

@@ -7,6 +7,7 @@
 //   where_not_zero(b, v)   lanes of v where b is not 0, else 0
 //   divide            correctly rounded; xsimd's operator is an estimate on NEON
 //   multiply_add      a * b + c, fused where the hardware does; not for code that must be bit-exact
+//   subtract_product(c, a, b)   c - a * b, the same
 //   exchange<D>       lane i <- lane i xor D;  butterfly<D>: lanes (i, i + D) <- (a + b, a - b), exactly rounded
 //   interleave_low, _high(a, b)   of each 128 bits: a0 b0 a1 b1, a2 b2 a3 b3;  pairs_low, _high: a0 a1 b0 b1, a2 a3 b2 b3
 //   load_butterfly(p, same)   butterfly<1> of what is at p; same = hide(p), for where two loads are cheaper than a shuffle
@@ -21,6 +22,7 @@
 //   high_bytes(a, b)  of each 16 bits: the high byte of a, and above it that of b
 //   *16               16-bit lanes: abs, high half of the unsigned product, signed minimum and maximum, logical shifts,
 //                     multiply_add16(sum, a, b): sum + a0 b0 + a1 b1 in each 32-bit lane
+//   add_pairs(c, signs)   c0 s0 + c1 s1 of each two bytes, 16 bits; c is a code byte as dot_wide takes it, s is 0, 1 or -1
 //   multipliers       optional: min(65535, floor(2^19 / scale)) of scale indices from 0 on, without a division
 //   table, lookup     16-entry byte table of centroids (signed_centroids); index bytes must be below 16
 //   nearest_nibble    bytes 0..127 of half-units -> 16 * (code 0..7);  nearest_centroid: -> 3..61
@@ -56,21 +58,27 @@ typename S::I splat(std::int32_t value) noexcept {
   return typename S::I(value);
 }
 
-// Columns i = 0 .. 3 of the 16 bytes at p, p + stride, .., one row per lane: out[i]. The 128-bit parts of rows 4, 8, ..
-// apart go to one register each, by loads that need no shuffle; what remains is a transpose of 4 x 4 inside 128 bits.
+// Transposes 4 x 4 floats inside each 128 bits.
 template <class S>
-TQ_INLINE inline void load_transposed(const void* p, std::size_t stride,
+TQ_INLINE inline void transpose_quads(typename S::F a, typename S::F b, typename S::F c, typename S::F d,
                                       typename S::F::register_type (&out)[4]) noexcept {
-  const auto row = [&](std::size_t t) TQ_INLINE {
-    return S::from_bits(S::load_quads(static_cast<const std::uint8_t*>(p) + t * stride, 4 * stride));
-  };
-  const typename S::F a = row(0), b = row(1), c = row(2), d = row(3);
   const typename S::F low_ab = S::interleave_low(a, b), high_ab = S::interleave_high(a, b);
   const typename S::F low_cd = S::interleave_low(c, d), high_cd = S::interleave_high(c, d);
   out[0] = S::pairs_low(low_ab, low_cd);
   out[1] = S::pairs_high(low_ab, low_cd);
   out[2] = S::pairs_low(high_ab, high_cd);
   out[3] = S::pairs_high(high_ab, high_cd);
+}
+
+// Columns i = 0 .. 3 of the 16 bytes at p, p + stride, .., one row per lane: out[i]. The 128-bit parts of rows 4, 8, ..
+// apart go to one register each, by loads that need no shuffle.
+template <class S>
+TQ_INLINE inline void load_transposed(const void* p, std::size_t stride,
+                                      typename S::F::register_type (&out)[4]) noexcept {
+  const auto row = [&](std::size_t t) TQ_INLINE {
+    return S::from_bits(S::load_quads(static_cast<const std::uint8_t*>(p) + t * stride, 4 * stride));
+  };
+  transpose_quads<S>(row(0), row(1), row(2), row(3), out);
 }
 
 // Bytes floor(v) of four vectors of 0 <= v < 256 to which whole_offset has been added.

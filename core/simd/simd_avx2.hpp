@@ -30,6 +30,7 @@ struct Avx2 {
   static F limit(F v, F most) noexcept { return _mm256_max_ps(-most, _mm256_min_ps(most, v)); }
   static F divide(F a, F b) noexcept { return _mm256_div_ps(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return _mm256_fmadd_ps(a, b, c); }
+  static F subtract_product(F c, F a, F b) noexcept { return _mm256_fnmadd_ps(a, b, c); }
 
   template <int Distance>
   static F exchange(F v) noexcept {
@@ -131,6 +132,7 @@ struct Avx2 {
     return _mm256_srli_epi32(v, Count);
   }
   static I multiply_add16(I sum, I a, I b) noexcept { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
+  static I add_pairs(I code_bytes, I signs) noexcept { return _mm256_maddubs_epi16(code_bytes, signs); }
 
   static I table(const Table16& t) noexcept { return _mm256_load_si256(reinterpret_cast<const __m256i*>(t.bytes)); }
   static I lookup(I table, I index) noexcept { return _mm256_shuffle_epi8(table, index); }

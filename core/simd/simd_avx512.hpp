@@ -29,6 +29,7 @@ struct Avx512 {
   static F limit(F v, F most) noexcept { return _mm512_max_ps(-most, _mm512_min_ps(most, v)); }
   static F divide(F a, F b) noexcept { return _mm512_div_ps(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return _mm512_fmadd_ps(a, b, c); }
+  static F subtract_product(F c, F a, F b) noexcept { return _mm512_fnmadd_ps(a, b, c); }
 
   template <int Distance>
   static F exchange(F v) noexcept {
@@ -137,6 +138,7 @@ struct Avx512 {
     return _mm512_min_epu32(shifted, _mm512_set1_epi32(65535));
   }
   static I multiply_add16(I sum, I a, I b) noexcept { return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)); }
+  static I add_pairs(I code_bytes, I signs) noexcept { return _mm512_maddubs_epi16(code_bytes, signs); }
 
   static I table(const Table16& t) noexcept { return _mm512_load_si512(t.bytes); }
   static I lookup(I table, I index) noexcept { return _mm512_shuffle_epi8(table, index); }

@@ -41,6 +41,7 @@ struct Neon {
   static F limit(F v, F most) noexcept { return vmaxq_f32(-most, vminq_f32(most, v)); }
   static F divide(F a, F b) noexcept { return vdivq_f32(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return vfmaq_f32(c, a, b); }
+  static F subtract_product(F c, F a, F b) noexcept { return vfmsq_f32(c, a, b); }
 
   template <int Distance>
   static F exchange(F v) noexcept {
@@ -129,6 +130,10 @@ struct Neon {
     const int32x4_t low = vmull_s16(vget_low_s16(s16(a)), vget_low_s16(s16(b)));
     const int32x4_t high = vmull_high_s16(s16(a), s16(b));
     return vaddq_s32(sum, vpaddq_s32(low, high));
+  }
+  static I add_pairs(I code_bytes, I signs) noexcept {
+    const int8x16_t products = vmulq_s8(s8(code_bytes), s8(signs));
+    return from(vpaddlq_s8(products));
   }
 
   static I table(const Table16& t) noexcept { return from(vld1q_u8(t.bytes)); }

@@ -31,6 +31,7 @@ struct Sse2 {
   static F limit(F v, F most) noexcept { return _mm_max_ps(-most, _mm_min_ps(most, v)); }
   static F divide(F a, F b) noexcept { return _mm_div_ps(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return a * b + c; }
+  static F subtract_product(F c, F a, F b) noexcept { return c - a * b; }
 
   template <int Distance>
   static F exchange(F v) noexcept {
@@ -145,6 +146,11 @@ struct Sse2 {
     return _mm_srli_epi32(v, Count);
   }
   static I multiply_add16(I sum, I a, I b) noexcept { return _mm_add_epi32(sum, _mm_madd_epi16(a, b)); }
+  static I add_pairs(I code_bytes, I signs) noexcept {
+    const __m128i even = _mm_mullo_epi16(code_bytes & I(0x00FF00FF), _mm_srai_epi16(_mm_slli_epi16(signs, 8), 8));
+    const __m128i odd = _mm_mullo_epi16(_mm_srli_epi16(code_bytes, 8), _mm_srai_epi16(signs, 8));
+    return _mm_add_epi16(even, odd);
+  }
 
   // There is no byte shuffle. All tables are of signed centroids and differ in their bias alone, so the bias stands for
   // the table, and a centroid is climbed to.

@@ -32,6 +32,26 @@ TEST(Codec, HandlesEveryHeadSize) {
     }
 }
 
+// Short runs of the transform leave values where they were, long ones combine groups of different scales.
+TEST(Codec, HandlesEveryRotationBlock) {
+  constexpr std::size_t kCount = 3;
+  for (const tq_format format : kCodedFormats)
+    for (const std::uint32_t group_size : {64u, 32u})
+      for (std::uint32_t dim = 1; dim <= TQ_MAX_HEAD_DIM; dim += dim < 140 ? 1 : 52)
+        for (std::uint32_t block = 1; dim % block == 0; block *= 2) {
+          tq_codec_options options = codec_options(dim, format, group_size);
+          options.rotation_block = block;
+          const Codec codec(options);
+          Random random(dim);
+          const std::vector<float> vectors = gaussian(random, kCount * dim);
+          const std::vector<float> decoded = codec.decode(codec.encode(vectors), 0, kCount);
+          for (std::size_t i = 0; i < kCount; ++i)
+            ASSERT_LT(relative_squared_error(&decoded[i * dim], &vectors[i * dim], dim), worst_error(format))
+                << "format " << format << ", group " << group_size << ", head_dim " << dim << ", rotation block "
+                << block << ", vector " << i;
+        }
+}
+
 // docs/format.md section 6.
 std::size_t record_bytes(std::uint32_t dim, tq_format format, std::uint32_t group_size) {
   const std::size_t groups = (dim + group_size - 1) / group_size;
