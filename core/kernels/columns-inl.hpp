@@ -20,6 +20,7 @@ void float_rows(RowSource source, std::size_t count, std::size_t dim, float* scr
 // with the signs of the rotation.
 template <class S>
 struct FloatColumns {
+  static constexpr int kBytes = sizeof(float);
   const char* rows;
   std::size_t stride;
   const std::uint32_t* signs;
@@ -36,6 +37,7 @@ struct FloatColumns {
 };
 template <class S, class E>
 struct HalfColumns {
+  static constexpr int kBytes = sizeof(std::uint16_t);
   const char* rows;
   std::size_t stride;
   const std::uint16_t* half_signs;
@@ -53,13 +55,14 @@ struct HalfColumns {
   }
 };
 
-// The stages below `Size` = 1, 2, 4 or 8. Asks for one of the next rows now and then.
+// The stages below `Size` = 1, 2, 4 or 8. Asks for one of the next rows now and then, and for the next lines of its own.
 template <class S, int Size, class Source>
 void first_columns(const Source& source, std::size_t dim, const RowSource& next, float* columns) noexcept {
   constexpr int count = Size < 8 ? 4 : 8;
   AwaitedRows awaited(next, S::kLanes, dim);
   for (std::size_t j = 0; j < dim; j += count) {
     awaited.fetch_one();
+    fetch_next_lines<S, count * Source::kBytes>(source.rows, source.stride, dim * Source::kBytes, j * Source::kBytes);
     typename S::F::register_type v[count];
     source.load(j, v);
     if constexpr (Size == 4) fwht_between<S, 4>(v);

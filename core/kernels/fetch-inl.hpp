@@ -1,7 +1,7 @@
 // Asking for memory before it is needed.
 #pragma once
 
-#include "../simd/unroll.hpp"
+#include "../simd/simd.hpp"
 #include "kernel_table.hpp"
 
 namespace tq {
@@ -29,6 +29,17 @@ class AwaitedRows {
   const char* data_;
   std::size_t stride_, bytes_, left_;
 };
+
+// kLanes rows are read side by side, `Bytes` of each at a step. At byte `at` this asks for a share of their next cache lines,
+// or of the first ones of the kLanes rows behind; whether there are such rows does not matter.
+template <class S, int Bytes>
+TQ_INLINE inline void fetch_next_lines(const char* rows, std::size_t stride, std::size_t row_bytes,
+                                       std::size_t at) noexcept {
+  constexpr std::size_t line = 64, share = S::kLanes * Bytes / line;
+  const std::size_t next = at / line * line + line;
+  const char* p = (next < row_bytes ? rows + next : rows + S::kLanes * stride) + at % line / Bytes * share * stride;
+  unroll<share>([&](auto i) TQ_INLINE { __builtin_prefetch(p + i * stride); });
+}
 
 }  // namespace
 }  // namespace tq
