@@ -42,7 +42,7 @@ class RowTile {
   float* scores(std::size_t row) { return scores_ + row % kScoredRows * kBlockTokens; }
 
   // Up to 64 tokens as floats, one after another; only in tiles of more than kMaxRows rows.
-  RowSource expand_keys(RowSource keys, std::size_t count, std::size_t dim) {
+  RowSource expand_keys(const RowSource& keys, std::size_t count, std::size_t dim) {
     kernels().load_rows(keys, count, dim, tokens());
     return {tokens(), Element::kF32, key_padded_};
   }
@@ -53,7 +53,7 @@ class RowTile {
     kernels().transpose_rows(keys, count, dim, columns);
     return columns;
   }
-  RowSource expand_values(RowSource values, std::size_t count, std::size_t dim) {
+  RowSource expand_values(const RowSource& values, std::size_t count, std::size_t dim) {
     float* to = tokens() + kBlockTokens * key_padded_;
     kernels().load_rows(values, count, dim, to);
     return {to, Element::kF32, value_padded_};

@@ -7,7 +7,7 @@
 namespace tq {
 namespace {
 
-void copy_rows(RowSource source, std::size_t count, std::size_t dim, std::uint8_t* target, Element element) {
+void copy_rows(const RowSource& source, std::size_t count, std::size_t dim, std::uint8_t* target, Element element) {
   if (source.element != element) return kernels().convert_rows(source, count, dim, {target, element, dim});
   const std::size_t bytes = dim * element_bytes(element);
   for (std::size_t t = 0; t < count; ++t) std::memcpy(target + t * bytes, row_from(source, t).data, bytes);
@@ -22,21 +22,6 @@ void write_rows(const Layer& layer, const TokenSource& source, std::size_t first
     std::uint8_t* values = layer.exact_values(page, capacity, head) + row * value_dim * 2;
     copy_rows(source.key_rows(first, head), count, key_dim, keys, element);
     copy_rows(source.value_rows(first, head), count, value_dim, values, element);
-  }
-}
-
-// All heads of 16 tokens before the next 16: the caller's rows of one token lie side by side, and a few pages at a time
-// are written from end to end.
-void read_coded(const Layer& layer, const Segment& segment, const TokenTarget& target, std::size_t at,
-                CoderScratch& scratch) {
-  const RowTarget none{nullptr, target.element, 0};
-  for (std::size_t done = 0, count = 0; done < segment.count; done += count) {
-    const std::size_t row = segment.row + done;
-    count = std::min(kTile - row % kTile, segment.count - done);
-    for (std::size_t head = 0; head < layer.options().kv_heads; ++head)
-      layer.decode_head(segment.page, head, row, count, target.key_rows(at + done, head), none, scratch);
-    for (std::size_t head = 0; head < layer.options().kv_heads; ++head)
-      layer.decode_head(segment.page, head, row, count, none, target.value_rows(at + done, head), scratch);
   }
 }
 
@@ -246,25 +231,6 @@ std::size_t LayerTokens::count_segments(const Layer& layer, std::size_t first, s
   return of_sinks + (end - sinks + kBlockTokens - 1) / kBlockTokens - from;
 }
 
-void LayerTokens::read(const Allocator& allocator, const Layer& layer, std::size_t first, std::size_t count,
-                       const TokenTarget& target) const {
-  CoderScratch scratch(allocator, layer.largest_dim());
-  const std::size_t key_dim = layer.options().keys.dim, value_dim = layer.options().values.dim;
-  for_segments(layer, first, first + count, [&](const Segment& segment) {
-    const std::size_t at = segment.position - first;
-    if (segment.capacity == 0) return read_coded(layer, segment, target, at, scratch);
-    for (std::size_t head = 0; head < layer.options().kv_heads; ++head) {
-      const RowTarget keys = target.key_rows(at, head), values = target.value_rows(at, head);
-      const auto copy = [&](const std::uint8_t* rows, std::size_t dim, RowTarget to) {
-        if (to.data == nullptr) return;
-        kernels().convert_rows({rows + segment.row * dim * 2, element_, dim}, segment.count, dim, to);
-      };
-      copy(layer.exact_keys(segment.page, segment.capacity, head), key_dim, keys);
-      copy(layer.exact_values(segment.page, segment.capacity, head), value_dim, values);
-    }
-  });
-}
-
 Table<PageRef> LayerTokens::prepare_cut(Account& account, const Layer& layer, std::size_t length) const {
   Table<PageRef> remainder{AccountAllocator<PageRef>(account)};
   const std::size_t sinks = layer.options().sink_tokens;
@@ -274,10 +240,13 @@ Table<PageRef> LayerTokens::prepare_cut(Account& account, const Layer& layer, st
   PageRef page = PageRef::exact(account, layer, kBlockTokens);
   CoderScratch scratch(account.allocator(), layer.largest_dim());
   for (std::size_t head = 0; head < layer.options().kv_heads; ++head) {
-    layer.decode_head(coded_[block].data(), head, 0, rows,
-                      {layer.exact_keys(page.data(), kBlockTokens, head), element_, layer.options().keys.dim},
-                      {layer.exact_values(page.data(), kBlockTokens, head), element_, layer.options().values.dim},
-                      scratch);
+    const std::uint8_t* coded = coded_[block].data();
+    if (layer.centered()) layer.mean_key(coded, head, scratch.mean.data());
+    layer.decode_keys(coded, head, 0, rows, layer.centered() ? scratch.mean.data() : nullptr,
+                      {layer.exact_keys(page.data(), kBlockTokens, head), element_, layer.options().keys.dim}, scratch);
+    layer.decode_values(coded, head, 0, rows,
+                        {layer.exact_values(page.data(), kBlockTokens, head), element_, layer.options().values.dim},
+                        scratch);
   }
   page.set_tokens(rows);
   remainder.push_back(std::move(page));

@@ -35,7 +35,7 @@ class LayerTokens {
 
   // Everything after the sinks starts at coded block 0. Calls body(segment) for the tokens in [first, end).
   template <class Body>
-  void for_segments(const Layer& layer, std::size_t first, std::size_t end, Body body) const;
+  void for_segments(const Layer& layer, std::size_t first, std::size_t end, const Body& body) const;
   std::size_t count_segments(const Layer& layer, std::size_t first, std::size_t end) const;
 
   void read(const Allocator& allocator, const Layer& layer, std::size_t first, std::size_t count,
@@ -80,7 +80,7 @@ class Sequence {
 };
 
 template <class Body>
-void LayerTokens::for_segments(const Layer& layer, std::size_t first, std::size_t end, Body body) const {
+void LayerTokens::for_segments(const Layer& layer, std::size_t first, std::size_t end, const Body& body) const {
   for (std::size_t position = first; position < end;) {
     const Segment segment = segment_at(layer, position, end);
     body(segment);

@@ -44,21 +44,35 @@ PageLayout make_layout(const Layer& layer) {
 }
 
 // The rows of an exact page of which 64-token blocks of a 16-bit format are made.
-void copy_rows(RowSource source, std::size_t dim, std::uint8_t* stored, Format format) {
+void copy_rows(const RowSource& source, std::size_t dim, std::uint8_t* stored, Format format) {
   const RowTarget target{stored, exact_element(format), dim};
   if (source.element != target.element) return kernels().convert_rows(source, kBlockTokens, dim, target);
   for (std::size_t t = 0; t < kBlockTokens; ++t) std::memcpy(stored + t * dim * 2, row_from(source, t).data, dim * 2);
 }
 
-struct TileRange {
-  std::size_t from, to;
+// Keys or values of one head of a page.
+struct StoredSide {
+  const std::uint8_t* rows;  // codes, or 16-bit floats
+  CodeLayout layout;
+  const std::uint8_t* scales;
+  std::int8_t offset;
 };
 
-// Calls body(tile, range) for the tiles that tokens first .. first + count - 1 fall into.
-template <class Body>
-void for_tiles(std::size_t first, std::size_t count, Body body) {
-  for (std::size_t tile = first / kTile * kTile; tile < first + count; tile += kTile)
-    body(tile, TileRange{std::max(first, tile), std::min(first + count, tile + kTile)});
+void decode_side(const SideCoder& coder, const StoredSide& stored, std::size_t first, std::size_t count,
+                 const float* add, const RowTarget& target, CoderScratch& scratch) {
+  const std::size_t dim = coder.shape().dim;
+  if (target.data == nullptr) return;
+  if (!is_coded(coder.shape().format)) {
+    const RowSource source{stored.rows, exact_element(coder.shape().format), dim};
+    return kernels().convert_rows(row_from(source, first), count, dim, target);
+  }
+  const float offset_scale = power_of_two(stored.offset);
+  const std::size_t end = first + count;
+  for (std::size_t tile = first / kTile * kTile; tile < end; tile += kTile) {
+    const std::size_t from = std::max(first, tile), to = std::min(end, tile + kTile);
+    coder.decode_tile({stored.rows, stored.layout, stored.scales, &offset_scale, true, tile, from - tile, to - tile},
+                      add, row_from(target, from - first), scratch.rows.data());
+  }
 }
 
 }  // namespace
@@ -134,34 +148,30 @@ TokenSource Layer::exact_tokens(const std::uint8_t* page, Element element) const
           head_stride};
 }
 
-void Layer::decode_head(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count,
-                        RowTarget keys, RowTarget values, CoderScratch& scratch) const {
-  const HeadBlock<const std::uint8_t> block = this->head(page, head);
+HeadHeader Layer::header(const std::uint8_t* page, std::size_t head) const {
   HeadHeader header{0, 0, 0, 0.0f};
-  if (layout_.header_bytes != 0) std::memcpy(&header, block.header, sizeof header);
-  const auto decode = [&](const SideCoder& coder, CodeLayout layout, const std::uint8_t* stored,
-                          const std::uint8_t* scales, std::int8_t offset, const float* add, RowTarget target) {
-    const std::size_t dim = coder.shape().dim;
-    if (target.data == nullptr) return;
-    if (!is_coded(coder.shape().format)) {
-      const RowSource source{stored, exact_element(coder.shape().format), dim};
-      return kernels().convert_rows(row_from(source, first), count, dim, target);
-    }
-    float offset_scales[kTile];
-    std::fill_n(offset_scales, kTile, power_of_two(offset));
-    for_tiles(first, count, [&](std::size_t tile, TileRange range) {
-      coder.decode_tile({stored, layout, scales, offset_scales, tile, range.from - tile, range.to - tile}, add,
-                        row_from(target, range.from - first), scratch.rows.data());
-    });
-  };
-  const float* mean = nullptr;
-  if (centered() && keys.data != nullptr) {
-    rotated_mean(keys_, reinterpret_cast<const std::int8_t*>(block.mean), header.mean_scale, scratch.mean.data());
-    kernels().unrotate_rows(scratch.mean.data(), 1, keys_.rotation(), nullptr);
-    mean = scratch.mean.data();
-  }
-  decode(keys_, CodeLayout::kKeys, block.keys, block.key_scales, header.key_offset, mean, keys);
-  decode(values_, CodeLayout::kValues, block.values, block.value_scales, header.value_offset, nullptr, values);
+  if (layout_.header_bytes != 0) std::memcpy(&header, page + head * sizeof header, sizeof header);
+  return header;
+}
+
+void Layer::mean_key(const std::uint8_t* page, std::size_t head, float* mean) const {
+  const auto* codes = reinterpret_cast<const std::int8_t*>(this->head(page, head).mean);
+  rotated_mean(keys_, codes, header(page, head).mean_scale, mean);
+  kernels().unrotate_rows(mean, 1, keys_.rotation(), nullptr);
+}
+
+void Layer::decode_keys(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count,
+                        const float* mean, const RowTarget& target, CoderScratch& scratch) const {
+  const HeadBlock<const std::uint8_t> block = this->head(page, head);
+  const StoredSide stored{block.keys, CodeLayout::kKeys, block.key_scales, header(page, head).key_offset};
+  decode_side(keys_, stored, first, count, mean, target, scratch);
+}
+
+void Layer::decode_values(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count,
+                          const RowTarget& target, CoderScratch& scratch) const {
+  const HeadBlock<const std::uint8_t> block = this->head(page, head);
+  const StoredSide stored{block.values, CodeLayout::kValues, block.value_scales, header(page, head).value_offset};
+  decode_side(values_, stored, first, count, nullptr, target, scratch);
 }
 
 }  // namespace tq

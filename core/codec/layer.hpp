@@ -101,14 +101,21 @@ class Layer {
   bool encode_page(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
                    std::uint8_t* page, CoderScratch& scratch) const;
 
-  // Decodes tokens first .. first + count - 1 of one head of a coded page; a target with data NULL is left out.
-  void decode_head(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count, RowTarget keys,
-                   RowTarget values, CoderScratch& scratch) const;
+  // The mean key of one head of a coded page at `mean`, largest_dim() padded; only where keys are centred.
+  void mean_key(const std::uint8_t* page, std::size_t head, float* mean) const;
+  // Decodes tokens first .. first + count - 1 of one head of a coded page; a target with data NULL is left out. `mean`: the
+  // mean key, where keys are centred.
+  void decode_keys(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count, const float* mean,
+                   const RowTarget& target, CoderScratch& scratch) const;
+  void decode_values(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count,
+                     const RowTarget& target, CoderScratch& scratch) const;
 
  private:
   // Returns a bound of the magnitudes that were coded; infinity if a side is not coded.
   float encode_head(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
                     std::uint8_t* page, std::size_t head, CoderScratch& scratch) const;
+
+  HeadHeader header(const std::uint8_t* page, std::size_t head) const;
 
   LayerOptions options_;
   SideCoder keys_, values_;

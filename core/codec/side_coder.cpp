@@ -104,11 +104,11 @@ void SideCoder::encode_rows(const RowSource& source, std::size_t count, std::int
   }
 }
 
-void SideCoder::decode_tile(const CodedTile& tile, const float* add, RowTarget target, float* columns) const {
+void SideCoder::decode_tile(const CodedTile& tile, const float* add, const RowTarget& target, float* columns) const {
   kernels().decode_tile(shape_, plan_.view(), tile, add, target, columns);
 }
 
-float encode_mean(const SideCoder& coder, RowSource source, std::int8_t* codes, CoderScratch& scratch) {
+float encode_mean(const SideCoder& coder, const RowSource& source, std::int8_t* codes, CoderScratch& scratch) {
   const std::size_t dim = coder.shape().dim, padded = coder.padded();
   float* sum = scratch.mean.data() + padded;
   float* mean = scratch.mean.data();

@@ -49,7 +49,7 @@ class SideCoder {
 
   // Decodes the tokens of `tile` into rows of `target`. `add` (unrotated, padded) is added to each; NULL adds nothing.
   // `columns`: scratch memory of kTile rows.
-  void decode_tile(const CodedTile& tile, const float* add, RowTarget target, float* columns) const;
+  void decode_tile(const CodedTile& tile, const float* add, const RowTarget& target, float* columns) const;
 
   // Codes of up to kTile rows, left in the first tile of scratch.granules, with each row's own offset and its scale
   // bytes, [token][group].
@@ -74,7 +74,7 @@ struct MeanCode {
 };
 
 // Computes and stores the mean of 64 rows; scratch.mean becomes the mean that the codes stand for.
-float encode_mean(const SideCoder& coder, RowSource source, std::int8_t* codes, CoderScratch& scratch);
+float encode_mean(const SideCoder& coder, const RowSource& source, std::int8_t* codes, CoderScratch& scratch);
 // The stored mean in the rotated domain, padded.
 void rotated_mean(const SideCoder& coder, const std::int8_t* codes, float scale, float* mean);
 

@@ -41,7 +41,7 @@ std::size_t VectorCodec::encoded_bytes(std::size_t count) const {
   return units * unit;
 }
 
-void VectorCodec::encode(RowSource source, std::size_t count, std::uint8_t* codes) const {
+void VectorCodec::encode(const RowSource& source, std::size_t count, std::uint8_t* codes) const {
   const float limit = largest_value(options_.format == Format::kF16);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t bad = find_invalid_in_row(source, i, options_.dim, limit);
@@ -58,7 +58,7 @@ void VectorCodec::encode(RowSource source, std::size_t count, std::uint8_t* code
   encode_blocks(source, count, codes, scratch);
 }
 
-void VectorCodec::encode_records(RowSource source, std::size_t count, std::uint8_t* codes,
+void VectorCodec::encode_records(const RowSource& source, std::size_t count, std::uint8_t* codes,
                                  CoderScratch& scratch) const {
   const std::size_t groups = coder_.shape().groups(), cells = coder_.key_cells();
   Buffer<std::uint8_t> packed(allocator_, coder_.code_bytes(CodeLayout::kKeys));
@@ -78,7 +78,8 @@ void VectorCodec::encode_records(RowSource source, std::size_t count, std::uint8
   }
 }
 
-void VectorCodec::encode_blocks(RowSource source, std::size_t count, std::uint8_t* codes, CoderScratch& scratch) const {
+void VectorCodec::encode_blocks(const RowSource& source, std::size_t count, std::uint8_t* codes,
+                                CoderScratch& scratch) const {
   for (std::size_t first = 0; first < count; first += kBlockTokens) {
     std::uint8_t* block = codes + first / kBlockTokens * block_bytes();
     std::uint8_t* scales = block + 64;
@@ -115,7 +116,8 @@ void VectorCodec::gather(const std::uint8_t* codes, std::size_t first, std::size
   block.scales = scales;
 }
 
-void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size_t count, RowTarget target) const {
+void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size_t count,
+                         const RowTarget& target) const {
   if (!coded()) {
     const Element element = options_.format == Format::kF16 ? Element::kF16 : Element::kBf16;
     return kernels().convert_rows(row_from(RowSource{codes, element, options_.dim}, first), count, options_.dim,
@@ -129,11 +131,13 @@ void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size
     for (std::size_t tile = 0; tile < kBlockTokens; tile += kTile) {
       const std::size_t from = std::max(first, base + tile), to = std::min(end, base + tile + kTile);
       if (from >= to) continue;
+      const bool one_offset = options_.layout == VectorLayout::kBlocks;
       float offset_scales[kTile];
-      for (std::size_t i = 0; i < kTile; ++i) offset_scales[i] = power_of_two(block.offsets[tile + i]);
-      coder_.decode_tile(
-          {block.codes, CodeLayout::kKeys, block.scales, offset_scales, tile, from - base - tile, to - base - tile},
-          nullptr, row_from(target, from - first), columns.data());
+      for (std::size_t i = 0; i < (one_offset ? 1 : kTile); ++i)
+        offset_scales[i] = power_of_two(block.offsets[tile + i]);
+      coder_.decode_tile({block.codes, CodeLayout::kKeys, block.scales, offset_scales, one_offset, tile,
+                          from - base - tile, to - base - tile},
+                         nullptr, row_from(target, from - first), columns.data());
     }
   }
 }

@@ -28,8 +28,8 @@ class VectorCodec {
   // Throws kInvalidArgument if the number does not fit size_t.
   std::size_t encoded_bytes(std::size_t count) const;
 
-  void encode(RowSource source, std::size_t count, std::uint8_t* codes) const;
-  void decode(const std::uint8_t* codes, std::size_t first, std::size_t count, RowTarget target) const;
+  void encode(const RowSource& source, std::size_t count, std::uint8_t* codes) const;
+  void decode(const std::uint8_t* codes, std::size_t first, std::size_t count, const RowTarget& target) const;
   void scores(const std::uint8_t* codes, std::size_t count, const float* queries, std::size_t n_query,
               float* scores) const;
 
@@ -38,8 +38,8 @@ class VectorCodec {
 
   bool coded() const { return is_coded(options_.format); }
   std::size_t block_bytes() const { return 64 + coder_.scale_bytes() + coder_.code_bytes(CodeLayout::kKeys); }
-  void encode_records(RowSource source, std::size_t count, std::uint8_t* codes, CoderScratch& scratch) const;
-  void encode_blocks(RowSource source, std::size_t count, std::uint8_t* codes, CoderScratch& scratch) const;
+  void encode_records(const RowSource& source, std::size_t count, std::uint8_t* codes, CoderScratch& scratch) const;
+  void encode_blocks(const RowSource& source, std::size_t count, std::uint8_t* codes, CoderScratch& scratch) const;
   void gather(const std::uint8_t* codes, std::size_t first, std::size_t count, Block& block) const;
   void coded_scores(const std::uint8_t* codes, std::size_t count, const float* queries, std::size_t n_query,
                     float* scores) const;

@@ -10,7 +10,7 @@ namespace {
 
 // The first `count` rows of the source as floats, zero padded, and zero rows up to kLanes, at `scratch`.
 template <class S>
-void float_rows(RowSource source, std::size_t count, std::size_t dim, float* scratch) noexcept {
+void float_rows(const RowSource& source, std::size_t count, std::size_t dim, float* scratch) noexcept {
   const std::size_t padded = padded_dim(dim);
   load_rows<S>(source, count, dim, scratch);
   for (std::size_t i = count * padded; i < S::kLanes * padded; ++i) scratch[i] = 0;
@@ -96,8 +96,8 @@ void rest_of_columns(std::size_t dim, Finish finish, float* columns) noexcept {
 
 // The stages below 8 of up to kLanes rows; missing ones are zero. Rows that are whole registers of them need no copy.
 template <class S>
-void start_columns(RowSource source, std::size_t count, RowSource next, const Rotation& rotation, float* scratch,
-                   float* columns) noexcept {
+void start_columns(const RowSource& source, std::size_t count, const RowSource& next, const Rotation& rotation,
+                   float* scratch, float* columns) noexcept {
   const auto* rows = static_cast<const char*>(source.data);
   const std::size_t stride = source.stride * element_bytes(source.element);
   const std::size_t dim = rotation.dim;
@@ -125,7 +125,7 @@ void start_columns(RowSource source, std::size_t count, RowSource next, const Ro
 // columns = R(rows) - subtract (NULL: nothing), of `count` rows and zero rows up to kLanes, zero padded to a multiple of
 // four. `scratch`: kLanes * padded floats.
 template <class S>
-void rotated_columns(RowSource source, std::size_t count, RowSource next, const Rotation& rotation,
+void rotated_columns(const RowSource& source, std::size_t count, const RowSource& next, const Rotation& rotation,
                      const float* subtract, float* scratch, float* columns) noexcept {
   start_columns<S>(source, count, next, rotation, scratch, columns);
   with_size(rotation.block, [&](auto n) {

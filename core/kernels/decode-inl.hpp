@@ -16,7 +16,9 @@ namespace {
 template <class S>
 float load_scales(const CodeShape& shape, const CodedTile& tile, std::size_t lane, float inverse,
                   float* scales) noexcept {
-  const typename S::F unit = S::F::load_unaligned(tile.offset_scales + lane) * typename S::F(inverse);
+  const float* offsets = tile.offset_scales;
+  const typename S::F offset = tile.one_offset ? typename S::F(*offsets) : S::F::load_unaligned(offsets + lane);
+  const typename S::F unit = offset * typename S::F(inverse);
   typename S::F sum(0.0f);
   for (std::size_t g = 0; g < shape.groups(); ++g) {
     const typename S::F scale = scales_from_bytes<S>(tile.scales + g * kBlockTokens + tile.first + lane) * unit;
@@ -51,14 +53,12 @@ TQ_INLINE inline void rows_of_pairs(const std::int16_t* pairs, const PairSigns<S
   });
 }
 
-// Four rows of decoded values, to tokens t .. t + 3 of a tile.
+// kLanes tokens after all stages of integers but one.
 template <class S>
 struct CodedRows {
   const std::int16_t* pairs;
-  const float* scales;  // of token t: scales[group * kLanes]
-  std::size_t t;
+  const float* scales;  // of token t and a group: scales[group * kLanes + t]
   PairSigns<S> signs;
-  const float* scale(std::size_t group) const noexcept { return scales + group * S::kLanes + t; }
 };
 
 // (a, b) <- (a * s + b * u, a * s - b * u). Products are exact, so that it makes no difference whether they are fused.
@@ -96,17 +96,17 @@ TQ_INLINE inline void combine_groups(RowQuad<S> (&rows)[Groups], const float* sc
   }
 }
 
-// put(j, rows) for all coordinates, kLanes at a time, where no transform is longer than so many groups.
+// put(j, rows) for all coordinates of tokens t .. t + 3, kLanes at a time, where no transform is longer than so many groups.
 template <class S, int Groups, class Put>
-[[gnu::noinline]] void put_groups(const CodeShape& shape, const CodedRows<S>& coded, const Put& put) noexcept {
+[[gnu::noinline]] void put_groups(const CodeShape& shape, const CodedRows<S>& coded, std::size_t t,
+                                  const Put& put) noexcept {
   const std::size_t group = shape.group;
   for (std::size_t run = 0; run < shape.dim; run += Groups * group) {
-    const float* scale = coded.scale(run / group);
+    const float* scale = coded.scales + run / group * S::kLanes + t;
     for (std::size_t j = run; j < run + group && j < shape.dim; j += 2 * S::kLanes) {
       RowQuad<S> low[Groups], high[Groups];
-      unroll<Groups>([&](auto g) TQ_INLINE {
-        rows_of_pairs<S>(coded.pairs, coded.signs, j + g * group, coded.t, low[g], high[g]);
-      });
+      unroll<Groups>([&](auto g)
+                         TQ_INLINE { rows_of_pairs<S>(coded.pairs, coded.signs, j + g * group, t, low[g], high[g]); });
       combine_groups<S, Groups>(low, scale);
       combine_groups<S, Groups>(high, scale);
       unroll<Groups>([&](auto g) TQ_INLINE {
@@ -119,10 +119,10 @@ template <class S, int Groups, class Put>
 
 // The same where they are longer, of which the last stage comes last. `rows`: scratch memory of 4 * dim floats.
 template <class S, class Put>
-[[gnu::noinline]] void put_long_runs(const CodeShape& shape, std::size_t block, const CodedRows<S>& coded, float* rows,
-                                     const Put& put) noexcept {
+[[gnu::noinline]] void put_long_runs(const CodeShape& shape, std::size_t block, const CodedRows<S>& coded,
+                                     std::size_t t, float* rows, const Put& put) noexcept {
   const std::size_t dim = shape.dim;
-  put_groups<S, 4>(shape, coded, [&](std::size_t j, const RowQuad<S>& v) TQ_INLINE {
+  put_groups<S, 4>(shape, coded, t, [&](std::size_t j, const RowQuad<S>& v) TQ_INLINE {
     unroll<4>([&](auto i) TQ_INLINE { typename S::F(v[i]).store_unaligned(rows + i * dim + j); });
   });
   const std::size_t half = block / 2;
@@ -187,31 +187,31 @@ struct StoreRows {
 // the target is written at once, and rows may be a multiple of 4 KB apart, where few fit the first cache. Rows that are not
 // wanted go to scratch memory, of 5 * padded floats.
 template <class S, class E, bool Small>
-void store_rows(const CodeShape& shape, const Rotation& rotation, CodedRows<S> coded, const float* add,
-                std::size_t from, std::size_t to, RowTarget target, float* scratch) noexcept {
+void store_rows(const CodeShape& shape, const Rotation& rotation, const CodedRows<S>& coded, const float* add,
+                std::size_t from, std::size_t to, const RowTarget& target, float* scratch) noexcept {
   float* unwanted = scratch + 4 * padded_dim(shape.dim);
   StoreRows<S, E, Small> store{rotation, add, {}};
-  for (coded.t = from / 4 * 4; coded.t < to; coded.t += 4) {
+  for (std::size_t t = from / 4 * 4; t < to; t += 4) {
     for (std::size_t i = 0; i < 4; ++i) {
-      const std::size_t t = coded.t + i;
-      const bool wanted = t >= from && t < to;
-      store.out[i] = wanted ? elements_at<E>(target.data, (t - from) * target.stride) : elements_at<E>(unwanted, 0);
+      const std::size_t row = t + i;
+      const bool wanted = row >= from && row < to;
+      store.out[i] = wanted ? elements_at<E>(target.data, (row - from) * target.stride) : elements_at<E>(unwanted, 0);
     }
     if (rotation.block <= shape.group) {
-      put_groups<S, 1>(shape, coded, store);
+      put_groups<S, 1>(shape, coded, t, store);
     } else if (rotation.block == 2 * shape.group) {
-      put_groups<S, 2>(shape, coded, store);
+      put_groups<S, 2>(shape, coded, t, store);
     } else if (rotation.block == 4 * shape.group) {
-      put_groups<S, 4>(shape, coded, store);
+      put_groups<S, 4>(shape, coded, t, store);
     } else {
-      put_long_runs<S>(shape, rotation.block, coded, scratch, store);
+      put_long_runs<S>(shape, rotation.block, coded, t, scratch, store);
     }
   }
 }
 
 template <class S>
 void decode_tile(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, const float* add,
-                 RowTarget target, float* scratch) noexcept {
+                 const RowTarget& target, float* scratch) noexcept {
   constexpr std::size_t lanes = S::kLanes;
   const std::size_t size = rotation.block < shape.group ? rotation.block : shape.group;
   std::int16_t* pairs = reinterpret_cast<std::int16_t*>(scratch);
@@ -226,7 +226,7 @@ void decode_tile(const CodeShape& shape, const Rotation& rotation, const CodedTi
     const RowTarget rest{static_cast<char*>(target.data) + offset, target.element, target.stride};
     const bool small = load_scales<S>(shape, tile, lane, inverse, scales) + added < 60000.0f;
     pair_columns<S>(shape, tile, tile.first + lane, size, pairs);
-    const CodedRows<S> coded{pairs, scales, 0, PairSigns<S>(size)};
+    const CodedRows<S> coded{pairs, scales, PairSigns<S>(size)};
     with_element(target.element, [&](auto e) {
       using E = decltype(e);
       if (small) return store_rows<S, E, true>(shape, rotation, coded, add, from, to, rest, rows);

@@ -15,7 +15,7 @@ constexpr int exact_sums_of(int rows) {
 
 // Dot products of `Tokens` keys with `Rows` queries.
 template <class S, class E, int Rows, int Tokens>
-TQ_INLINE inline void token_scores(RowSource keys, std::size_t first, std::size_t dim, const float* queries,
+TQ_INLINE inline void token_scores(const RowSource& keys, std::size_t first, std::size_t dim, const float* queries,
                                    std::size_t stride, float* scores) noexcept {
   typename S::F::register_type sum[Rows * Tokens];
   unroll<Rows * Tokens>([&](auto i) TQ_INLINE { sum[i] = typename S::F(0.0f); });
@@ -44,7 +44,8 @@ TQ_INLINE inline void token_scores(RowSource keys, std::size_t first, std::size_
 }
 
 template <class S, class E, int Rows>
-void row_scores_of(RowSource keys, std::size_t count, std::size_t dim, const float* queries, float* scores) noexcept {
+void row_scores_of(const RowSource& keys, std::size_t count, std::size_t dim, const float* queries,
+                   float* scores) noexcept {
   constexpr int tokens = exact_sums_of<S>(Rows);
   const std::size_t stride = padded_dim(dim);
   std::size_t t = 0;
@@ -53,7 +54,7 @@ void row_scores_of(RowSource keys, std::size_t count, std::size_t dim, const flo
 }
 
 template <class S>
-void row_scores(RowSource keys, std::size_t count, std::size_t dim, const float* queries, std::size_t rows,
+void row_scores(const RowSource& keys, std::size_t count, std::size_t dim, const float* queries, std::size_t rows,
                 float* scores) noexcept {
   with_element(keys.element, [&](auto e) {
     with_rows(rows,
@@ -112,7 +113,7 @@ void column_scores(const float* columns, std::size_t count, std::size_t dim, con
 
 // Weighted sums of the coordinates first .. first + Vectors * lanes - 1.
 template <class S, class E, int Rows, int Vectors>
-TQ_INLINE inline void coordinate_sums(RowSource values, std::size_t count, std::size_t first, std::size_t stride,
+TQ_INLINE inline void coordinate_sums(const RowSource& values, std::size_t count, std::size_t first, std::size_t stride,
                                       const float* weights, float* sums) noexcept {
   typename S::F::register_type sum[Rows * Vectors];
   const auto place = [&](int i) { return sums + i / Vectors * stride + first + i % Vectors * S::kLanes; };
@@ -132,7 +133,8 @@ TQ_INLINE inline void coordinate_sums(RowSource values, std::size_t count, std::
 }
 
 template <class S, class E, int Rows>
-void row_values_of(RowSource values, std::size_t count, std::size_t dim, const float* weights, float* sums) noexcept {
+void row_values_of(const RowSource& values, std::size_t count, std::size_t dim, const float* weights,
+                   float* sums) noexcept {
   constexpr int vectors = exact_sums_of<S>(Rows);
   constexpr std::size_t step = std::size_t{vectors} * S::kLanes;
   const std::size_t padded = padded_dim(dim);
@@ -146,7 +148,7 @@ void row_values_of(RowSource values, std::size_t count, std::size_t dim, const f
 }
 
 template <class S>
-void row_values(RowSource values, std::size_t count, std::size_t dim, const float* weights, std::size_t rows,
+void row_values(const RowSource& values, std::size_t count, std::size_t dim, const float* weights, std::size_t rows,
                 float* sums) noexcept {
   with_element(values.element, [&](auto e) {
     with_rows(rows,

@@ -140,7 +140,7 @@ struct Size {
   static constexpr int value = N;
 };
 template <class Body>
-void with_size(std::size_t size, Body body) noexcept {
+void with_size(std::size_t size, const Body& body) noexcept {
   switch (size) {
     case 1: return body(Size<1>{});
     case 2: return body(Size<2>{});

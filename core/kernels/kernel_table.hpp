@@ -51,7 +51,8 @@ struct CodedTile {
   const std::uint8_t* codes;  // of the block
   CodeLayout layout;
   const std::uint8_t* scales;  // [group][64]
-  const float* offset_scales;  // 2^offset of each of the kTile tokens
+  const float* offset_scales;  // 2^offset of each of the kTile tokens,
+  bool one_offset;             // or of all of them: one number
   std::size_t first;           // of the kTile tokens, a multiple of kTile
   std::size_t from, to;        // which of them are wanted, 0 .. kTile
 };
@@ -141,17 +142,18 @@ struct KernelTable {
   std::size_t (*find_invalid)(const void* data, Element element, std::size_t count, float limit);
 
   // rows[i * padded] = source row i as floats, zero padded.
-  void (*load_rows)(RowSource source, std::size_t count, std::size_t dim, float* rows);
-  void (*store_rows)(const float* rows, std::size_t row_stride, std::size_t count, std::size_t dim, RowTarget target);
+  void (*load_rows)(const RowSource& source, std::size_t count, std::size_t dim, float* rows);
+  void (*store_rows)(const float* rows, std::size_t row_stride, std::size_t count, std::size_t dim,
+                     const RowTarget& target);
 
   // Rows from one element type to another.
-  void (*convert_rows)(RowSource source, std::size_t count, std::size_t dim, RowTarget target);
+  void (*convert_rows)(const RowSource& source, std::size_t count, std::size_t dim, const RowTarget& target);
 
   // sum[j] += the rows, one after another, in order.
-  void (*sum_rows)(RowSource source, std::size_t count, std::size_t dim, float* sum);
+  void (*sum_rows)(const RowSource& source, std::size_t count, std::size_t dim, float* sum);
 
   // rows[i * padded] = R(source row i) - subtract (NULL: nothing), zero padded.
-  void (*rotate_rows)(RowSource source, std::size_t count, const Rotation& rotation, const float* subtract,
+  void (*rotate_rows)(const RowSource& source, std::size_t count, const Rotation& rotation, const float* subtract,
                       float* rows);
   // In place: the inverse, plus `add` (NULL: nothing).
   void (*unrotate_rows)(float* rows, std::size_t count, const Rotation& rotation, const float* add);
@@ -171,7 +173,7 @@ struct KernelTable {
   // Rows tile.from .. tile.to - 1 of the tile to `target`, rotation undone, plus `add` (padded; NULL: nothing). `columns`
   // is scratch memory of kTile * padded floats.
   void (*decode_tile)(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, const float* add,
-                      RowTarget target, float* columns);
+                      const RowTarget& target, float* columns);
   // out[i] = codes[i] * scale; count: a multiple of kRowPadding.
   void (*signed_floats)(const std::int8_t* codes, float scale, std::size_t count, float* out);
 
@@ -196,10 +198,10 @@ struct KernelTable {
   void (*attend_shared)(const CodedRun& run, const QueryRows* groups, std::size_t count, std::uint8_t* memory);
 
   // The same for `count` (at most 64) rows of 16-bit or 32-bit floats. queries[r * padded + j], scores[r * 64 + t].
-  void (*row_scores)(RowSource keys, std::size_t count, std::size_t dim, const float* queries, std::size_t rows,
+  void (*row_scores)(const RowSource& keys, std::size_t count, std::size_t dim, const float* queries, std::size_t rows,
                      float* scores);
-  void (*row_values)(RowSource values, std::size_t count, std::size_t dim, const float* weights, std::size_t rows,
-                     float* sums);
+  void (*row_values)(const RowSource& values, std::size_t count, std::size_t dim, const float* weights,
+                     std::size_t rows, float* sums);
   // Scores of many queries with the same keys: columns[j * 64 + t] = rows[t * padded + j], of `count` rows and of those
   // that fill the last vector; then what row_scores computes (of those, too), in another order.
   void (*transpose_rows)(const float* rows, std::size_t count, std::size_t dim, float* columns);

@@ -45,7 +45,7 @@ struct ValueChunk {
 
 // Calls body(chunk) for each chunk.
 template <Format Code, class Body>
-void for_value_chunks(std::size_t dim, Body body) noexcept {
+void for_value_chunks(std::size_t dim, const Body& body) noexcept {
   constexpr bool tq4 = Code == Format::kTq4;
   constexpr std::size_t width = tq4 ? 32 : 16;
   std::size_t offset = 0;
@@ -57,7 +57,7 @@ void for_value_chunks(std::size_t dim, Body body) noexcept {
   }
 }
 template <class Body>
-void for_value_chunks(const CodeShape& shape, Body body) noexcept {
+void for_value_chunks(const CodeShape& shape, const Body& body) noexcept {
   if (shape.format == Format::kTq4) return for_value_chunks<Format::kTq4>(shape.dim, body);
   for_value_chunks<Format::kTq8>(shape.dim, body);
 }

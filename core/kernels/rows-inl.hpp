@@ -81,7 +81,7 @@ struct Elements<Element::kBf16> {
 };
 
 template <class Body>
-auto with_element(Element element, Body body) noexcept {
+auto with_element(Element element, const Body& body) noexcept {
   switch (element) {
     case Element::kF16: return body(Elements<Element::kF16>{});
     case Element::kBf16: return body(Elements<Element::kBf16>{});
@@ -110,15 +110,15 @@ typename E::Type* elements_at(void* row, std::size_t i) noexcept {
   return reinterpret_cast<typename E::Type*>(static_cast<char*>(row) + i * sizeof(typename E::Type));
 }
 template <class E>
-const void* row_at(RowSource source, std::size_t row) noexcept {
+const void* row_at(const RowSource& source, std::size_t row) noexcept {
   return elements_at<E>(source.data, row * source.stride);
 }
 
 // The rows from `row` on; no rows stay none.
-inline RowSource rows_from(RowSource source, std::size_t row) noexcept {
+inline RowSource rows_from(const RowSource& source, std::size_t row) noexcept {
+  if (source.data == nullptr) return source;
   const std::size_t offset = row * source.stride * element_bytes(source.element);
-  if (source.data != nullptr) source.data = static_cast<const char*>(source.data) + offset;
-  return source;
+  return {static_cast<const char*>(source.data) + offset, source.element, source.stride};
 }
 
 template <class S, class E>
@@ -130,7 +130,7 @@ void load_row(const void* row, std::size_t dim, float* out) noexcept {
 }
 
 template <class S>
-void load_rows(RowSource source, std::size_t count, std::size_t dim, float* rows) noexcept {
+void load_rows(const RowSource& source, std::size_t count, std::size_t dim, float* rows) noexcept {
   with_element(source.element, [&](auto e) {
     using E = decltype(e);
     for (std::size_t r = 0; r < count; ++r) load_row<S, E>(row_at<E>(source, r), dim, rows + r * padded_dim(dim));
@@ -139,7 +139,7 @@ void load_rows(RowSource source, std::size_t count, std::size_t dim, float* rows
 
 template <class S>
 void store_rows(const float* rows, std::size_t row_stride, std::size_t count, std::size_t dim,
-                RowTarget target) noexcept {
+                const RowTarget& target) noexcept {
   with_element(target.element, [&](auto e) {
     using E = decltype(e);
     for (std::size_t r = 0; r < count; ++r) {
@@ -154,7 +154,7 @@ void store_rows(const float* rows, std::size_t row_stride, std::size_t count, st
 }
 
 template <class S>
-void convert_rows(RowSource source, std::size_t count, std::size_t dim, RowTarget target) noexcept {
+void convert_rows(const RowSource& source, std::size_t count, std::size_t dim, const RowTarget& target) noexcept {
   with_element(source.element, [&](auto from) {
     using From = decltype(from);
     with_element(target.element, [&](auto to) {
@@ -173,7 +173,7 @@ void convert_rows(RowSource source, std::size_t count, std::size_t dim, RowTarge
 
 // sum[0 .. Count * kLanes - 1] += those elements of the rows from coordinate j on.
 template <class S, class E, int Count>
-void sum_part(RowSource source, std::size_t count, std::size_t j, float* sum) noexcept {
+void sum_part(const RowSource& source, std::size_t count, std::size_t j, float* sum) noexcept {
   typename S::F::register_type total[Count];
   unroll<Count>([&](auto i) TQ_INLINE { total[i] = S::F::load_unaligned(sum + i * S::kLanes); });
   for (std::size_t r = 0; r < count; ++r) {
@@ -184,7 +184,7 @@ void sum_part(RowSource source, std::size_t count, std::size_t j, float* sum) no
 }
 
 template <class S>
-void sum_rows(RowSource source, std::size_t count, std::size_t dim, float* sum) noexcept {
+void sum_rows(const RowSource& source, std::size_t count, std::size_t dim, float* sum) noexcept {
   constexpr std::size_t lanes = S::kLanes;
   with_element(source.element, [&](auto e) {
     using E = decltype(e);
@@ -227,7 +227,7 @@ void rotate_row(const void* row, const Rotation& rotation, Finish finish, float*
 }
 
 template <class S>
-void rotate_rows(RowSource source, std::size_t count, const Rotation& rotation, const float* subtract,
+void rotate_rows(const RowSource& source, std::size_t count, const Rotation& rotation, const float* subtract,
                  float* rows) noexcept {
   with_element(source.element, [&](auto e) {
     using E = decltype(e);

@@ -240,7 +240,7 @@ void coded_scores_of(const CodeShape& shape, const CodedSide& keys, const CodedQ
 
 // Calls body(constant R) for the number of rows, 1..kMaxRows.
 template <class Body>
-void with_rows(std::size_t rows, Body body) noexcept {
+void with_rows(std::size_t rows, const Body& body) noexcept {
   switch (rows) {
     case 1: return body(Size<1>{});
     case 2: return body(Size<2>{});
