@@ -2,6 +2,7 @@
 //   score = query scale * 2^offset * sum over groups of group scale * sum over coordinates of code * query integer
 #pragma once
 
+#include "fetch-inl.hpp"
 #include "fold-inl.hpp"
 #include "pack-inl.hpp"
 #include "rows-inl.hpp"
@@ -67,18 +68,6 @@ struct Ahead {
       : next(side.next - side.codes), later(side.later != nullptr ? side.later - side.codes : 0) {}
   std::ptrdiff_t next, later;  // later is 0 if there is nothing to ask for
 };
-
-// Asks for memory that will be read soon, a few lines at a time, because a processor that waits for as many as it can
-// (24 here, 16 there) stops. Hardware looks ahead only within a page of 4 KiB, about half of a block.
-template <std::size_t bytes>
-TQ_INLINE inline void prefetch(const std::uint8_t* at) noexcept {
-  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i);
-}
-// Asks the second-level cache for what will be read later: it can wait for more lines than the first.
-template <std::size_t bytes>
-TQ_INLINE inline void prefetch_later(const std::uint8_t* at) noexcept {
-  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
-}
 
 // What a kernel reads: codes as they are stored, or tq4 codes looked up beforehand, a byte each (shared-inl.hpp).
 enum class Codes { kTq4, kTq8, kWide };
