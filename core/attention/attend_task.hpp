@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "attend.hpp"
@@ -121,8 +120,7 @@ class AttendTask {
 
   CodedBlock coded_block(const Segment& segment) const {
     const HeadBlock<const std::uint8_t> block = layer_.head(segment.page, head_);
-    HeadHeader header;
-    std::memcpy(&header, block.header, sizeof header);
+    const HeadHeader header = layer_.header(segment.page, head_);
     return {block.key_scales, power_of_two(header.key_offset), power_of_two(header.value_offset), header.mean_scale};
   }
 
@@ -196,8 +194,7 @@ class AttendTask {
   // belong to the sequence.
   void add_mixed(const Segment& segment) {
     const HeadBlock<const std::uint8_t> block = layer_.head(segment.page, head_);
-    HeadHeader header{0, 0, 0, 0.0f};
-    if (layer_.layout().header_bytes != 0) std::memcpy(&header, block.header, sizeof header);
+    const HeadHeader header = layer_.header(segment.page, head_);
     if (layer_.centered())
       rotated_mean(layer_.key_coder(), reinterpret_cast<const std::int8_t*>(block.mean), header.mean_scale,
                    tile_.mean());

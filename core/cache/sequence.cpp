@@ -241,8 +241,8 @@ Table<PageRef> LayerTokens::prepare_cut(Account& account, const Layer& layer, st
   CoderScratch scratch(account.allocator(), layer.largest_dim());
   for (std::size_t head = 0; head < layer.options().kv_heads; ++head) {
     const std::uint8_t* coded = coded_[block].data();
-    if (layer.centered()) layer.mean_key(coded, head, scratch.mean.data());
-    layer.decode_keys(coded, head, 0, rows, layer.centered() ? scratch.mean.data() : nullptr,
+    layer.mean_key(coded, head, scratch.mean.data());
+    layer.decode_keys(coded, head, 0, rows, scratch.mean.data(),
                       {layer.exact_keys(page.data(), kBlockTokens, head), element_, layer.options().keys.dim}, scratch);
     layer.decode_values(coded, head, 0, rows,
                         {layer.exact_values(page.data(), kBlockTokens, head), element_, layer.options().values.dim},

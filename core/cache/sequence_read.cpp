@@ -10,14 +10,14 @@ namespace {
 void read_coded(const Layer& layer, const Segment& segment, const TokenTarget& target, std::size_t at, float* means,
                 CoderScratch& scratch) {
   const std::size_t heads = layer.options().kv_heads, padded = padded_dim(layer.largest_dim());
-  if (layer.centered() && target.keys != nullptr)
+  if (target.keys != nullptr)
     for (std::size_t head = 0; head < heads; ++head) layer.mean_key(segment.page, head, means + head * padded);
   for (std::size_t done = 0, count = 0; done < segment.count; done += count) {
     const std::size_t row = segment.row + done;
     count = std::min(kTile - row % kTile, segment.count - done);
     for (std::size_t head = 0; head < heads; ++head)
-      layer.decode_keys(segment.page, head, row, count, layer.centered() ? means + head * padded : nullptr,
-                        target.key_rows(at + done, head), scratch);
+      layer.decode_keys(segment.page, head, row, count, means + head * padded, target.key_rows(at + done, head),
+                        scratch);
     for (std::size_t head = 0; head < heads; ++head)
       layer.decode_values(segment.page, head, row, count, target.value_rows(at + done, head), scratch);
   }

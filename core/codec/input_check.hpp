@@ -11,15 +11,6 @@ inline constexpr float kMaxF16 = 65504.0f;
 
 inline float largest_value(bool f16) { return f16 ? kMaxF16 : kMaxMagnitude; }
 
-inline RowSource row_from(const RowSource& source, std::size_t row) {
-  const std::size_t offset = row * source.stride * element_bytes(source.element);
-  return {static_cast<const char*>(source.data) + offset, source.element, source.stride};
-}
-inline RowTarget row_from(const RowTarget& target, std::size_t row) {
-  const std::size_t offset = row * target.stride * element_bytes(target.element);
-  return {static_cast<char*>(target.data) + offset, target.element, target.stride};
-}
-
 inline std::size_t find_invalid_in_row(const RowSource& source, std::size_t row, std::size_t dim, float limit) {
   return kernels().find_invalid(row_from(source, row).data, source.element, dim, limit);
 }

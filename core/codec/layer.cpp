@@ -148,13 +148,8 @@ TokenSource Layer::exact_tokens(const std::uint8_t* page, Element element) const
           head_stride};
 }
 
-HeadHeader Layer::header(const std::uint8_t* page, std::size_t head) const {
-  HeadHeader header{0, 0, 0, 0.0f};
-  if (layout_.header_bytes != 0) std::memcpy(&header, page + head * sizeof header, sizeof header);
-  return header;
-}
-
 void Layer::mean_key(const std::uint8_t* page, std::size_t head, float* mean) const {
+  if (!centered()) return;
   const auto* codes = reinterpret_cast<const std::int8_t*>(this->head(page, head).mean);
   rotated_mean(keys_, codes, header(page, head).mean_scale, mean);
   kernels().unrotate_rows(mean, 1, keys_.rotation(), nullptr);
@@ -164,7 +159,7 @@ void Layer::decode_keys(const std::uint8_t* page, std::size_t head, std::size_t 
                         const float* mean, const RowTarget& target, CoderScratch& scratch) const {
   const HeadBlock<const std::uint8_t> block = this->head(page, head);
   const StoredSide stored{block.keys, CodeLayout::kKeys, block.key_scales, header(page, head).key_offset};
-  decode_side(keys_, stored, first, count, mean, target, scratch);
+  decode_side(keys_, stored, first, count, centered() ? mean : nullptr, target, scratch);
 }
 
 void Layer::decode_values(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count,

@@ -1,6 +1,8 @@
 // One layer of a cache: its options, coders, and the layout of its pages (docs/format.md section 5).
 #pragma once
 
+#include <cstring>
+
 #include "side_coder.hpp"
 
 namespace tq {
@@ -82,6 +84,13 @@ class Layer {
             block + layout_.values};
   }
 
+  // All zero where there are no headers, since neither side is coded.
+  HeadHeader header(const std::uint8_t* page, std::size_t head) const {
+    HeadHeader header{0, 0, 0, 0.0f};
+    if (layout_.header_bytes != 0) std::memcpy(&header, this->head(page, head).header, sizeof header);
+    return header;
+  }
+
   // Rows of one head in an exact page, which has room for `capacity` tokens: [head][keys][values].
   template <class Byte>
   Byte* exact_keys(Byte* page, std::size_t capacity, std::size_t head) const {
@@ -101,10 +110,10 @@ class Layer {
   bool encode_page(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
                    std::uint8_t* page, CoderScratch& scratch) const;
 
-  // The mean key of one head of a coded page at `mean`, largest_dim() padded; only where keys are centred.
+  // The mean key of one head of a coded page, padded, at `mean`; nothing where keys are not centred.
   void mean_key(const std::uint8_t* page, std::size_t head, float* mean) const;
-  // Decodes tokens first .. first + count - 1 of one head of a coded page; a target with data NULL is left out. `mean`: the
-  // mean key, where keys are centred.
+  // Decodes tokens first .. first + count - 1 of one head of a coded page; a target with data NULL is left out. `mean`:
+  // what mean_key left there.
   void decode_keys(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count, const float* mean,
                    const RowTarget& target, CoderScratch& scratch) const;
   void decode_values(const std::uint8_t* page, std::size_t head, std::size_t first, std::size_t count,
@@ -114,8 +123,6 @@ class Layer {
   // Returns a bound of the magnitudes that were coded; infinity if a side is not coded.
   float encode_head(const TokenSource& source, std::size_t first, const TokenSource& next, std::size_t next_first,
                     std::uint8_t* page, std::size_t head, CoderScratch& scratch) const;
-
-  HeadHeader header(const std::uint8_t* page, std::size_t head) const;
 
   LayerOptions options_;
   SideCoder keys_, values_;

@@ -69,10 +69,9 @@ Encoded SideCoder::encode(const RowSource& source, std::size_t count, const RowS
   const std::size_t part = code_bytes(layout) / (kBlockTokens / kTile);
   for (std::size_t tile = 0; tile < kBlockTokens / kTile; ++tile) {
     const std::size_t first = tile * kTile;
-    const RowSource later = next.data != nullptr ? row_from(next, first) : next;
     fetch_for_writing(codes + tile * part, part);
-    bound += encode_tile(row_from(source, first), count > first ? std::min(count - first, kTile) : 0, later, subtract,
-                         tile, scratch);
+    bound += encode_tile(row_from(source, first), count > first ? std::min(count - first, kTile) : 0,
+                         next_from(next, first), subtract, tile, scratch);
   }
   const std::int32_t* indices = scratch.indices.data();
   const std::int32_t offset = offset_for(kernels().largest_index(indices, groups * kBlockTokens));
@@ -104,8 +103,8 @@ void SideCoder::encode_rows(const RowSource& source, std::size_t count, std::int
   }
 }
 
-void SideCoder::decode_tile(const CodedTile& tile, const float* add, const RowTarget& target, float* columns) const {
-  kernels().decode_tile(shape_, plan_.view(), tile, add, target, columns);
+void SideCoder::decode_tile(const CodedTile& tile, const float* add, const RowTarget& target, float* scratch) const {
+  kernels().decode_tile(shape_, plan_.view(), tile, add, target, scratch);
 }
 
 float encode_mean(const SideCoder& coder, const RowSource& source, std::int8_t* codes, CoderScratch& scratch) {

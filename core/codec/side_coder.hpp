@@ -48,8 +48,8 @@ class SideCoder {
                  CodeLayout layout, std::uint8_t* codes, std::uint8_t* scales, CoderScratch& scratch) const;
 
   // Decodes the tokens of `tile` into rows of `target`. `add` (unrotated, padded) is added to each; NULL adds nothing.
-  // `columns`: scratch memory of kTile rows.
-  void decode_tile(const CodedTile& tile, const float* add, const RowTarget& target, float* columns) const;
+  // `scratch`: kTile padded rows.
+  void decode_tile(const CodedTile& tile, const float* add, const RowTarget& target, float* scratch) const;
 
   // Codes of up to kTile rows, left in the first tile of scratch.granules, with each row's own offset and its scale
   // bytes, [token][group].

@@ -123,7 +123,7 @@ void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size
     return kernels().convert_rows(row_from(RowSource{codes, element, options_.dim}, first), count, options_.dim,
                                   target);
   }
-  Buffer<float> columns(allocator_, kTile * coder_.padded());
+  Buffer<float> scratch(allocator_, kTile * coder_.padded());
   Block block(allocator_, *this, options_.layout == VectorLayout::kRecords);
   const std::size_t end = first + count;
   for (std::size_t base = first / kBlockTokens * kBlockTokens; base < end; base += kBlockTokens) {
@@ -137,7 +137,7 @@ void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size
         offset_scales[i] = power_of_two(block.offsets[tile + i]);
       coder_.decode_tile({block.codes, CodeLayout::kKeys, block.scales, offset_scales, one_offset, tile,
                           from - base - tile, to - base - tile},
-                         nullptr, row_from(target, from - first), columns.data());
+                         nullptr, row_from(target, from - first), scratch.data());
     }
   }
 }

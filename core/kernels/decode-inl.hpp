@@ -134,15 +134,15 @@ template <class S, class Put>
   });
   for (std::size_t run = 0; run < dim; run += block) {
     for (std::size_t j = run; j < run + half; j += S::kLanes) {
-      RowQuad<S> sums, differences;
+      RowQuad<S> a, b;
       unroll<4>([&](auto i) TQ_INLINE {
         const float* row = rows + i * dim + j;
-        const typename S::F a = S::F::load_unaligned(row), b = S::F::load_unaligned(row + half);
-        sums[i] = a + b;
-        differences[i] = a - b;
+        a[i] = S::F::load_unaligned(row);
+        b[i] = S::F::load_unaligned(row + half);
       });
-      put(j, sums);
-      put(j + half, differences);
+      butterfly<S>(a, b);
+      put(j, a);
+      put(j + half, b);
     }
   }
 }
@@ -222,8 +222,7 @@ void decode_tile(const CodeShape& shape, const Rotation& rotation, const CodedTi
   for (std::size_t lane = tile.from / lanes * lanes; lane < tile.to; lane += lanes) {
     const std::size_t from = tile.from > lane ? tile.from - lane : 0, left = tile.to - lane;
     const std::size_t to = left < lanes ? left : lanes;
-    const std::size_t offset = (lane + from - tile.from) * target.stride * element_bytes(target.element);
-    const RowTarget rest{static_cast<char*>(target.data) + offset, target.element, target.stride};
+    const RowTarget rest = row_from(target, lane + from - tile.from);
     const bool small = load_scales<S>(shape, tile, lane, inverse, scales) + added < 60000.0f;
     pair_columns<S>(shape, tile, tile.first + lane, size, pairs);
     const CodedRows<S> coded{pairs, scales, PairSigns<S>(size)};

@@ -194,7 +194,7 @@ float encode_tile(const CodeShape& shape, const Rotation& rotation, const RowSou
   typename S::F bound(0.0f);
   for (std::size_t lane = 0; lane < kTile; lane += S::kLanes) {
     const std::size_t left = count > lane ? count - lane : 0;
-    rotated_columns<S>(rows_from(source, lane), left < S::kLanes ? left : S::kLanes, rows_from(next, lane), rotation,
+    rotated_columns<S>(row_from(source, lane), left < S::kLanes ? left : S::kLanes, next_from(next, lane), rotation,
                        subtract, scratch, columns);
     bound = bound + encode_columns<S>(shape, columns, lane, granules, indices) + zero_if_finite<S>(rotation, columns);
   }

@@ -70,6 +70,24 @@ struct RowTarget {
   std::size_t stride;
 };
 
+namespace {  // compiled for every instruction set: none of them may end up in another's place
+
+// The rows from `row` on.
+inline RowSource row_from(const RowSource& source, std::size_t row) noexcept {
+  const std::size_t offset = row * source.stride * element_bytes(source.element);
+  return {static_cast<const char*>(source.data) + offset, source.element, source.stride};
+}
+inline RowTarget row_from(const RowTarget& target, std::size_t row) noexcept {
+  const std::size_t offset = row * target.stride * element_bytes(target.element);
+  return {static_cast<char*>(target.data) + offset, target.element, target.stride};
+}
+// The same of rows to be fetched; no rows stay none.
+inline RowSource next_from(const RowSource& next, std::size_t row) noexcept {
+  return next.data != nullptr ? row_from(next, row) : next;
+}
+
+}  // namespace
+
 // A query head prepared for dot products with codes. `digits` holds 4 signed bytes per dword in coordinate order, first
 // all dwords of the high digit, then (tq8 only) those of the low digit.
 struct CodedQuery {
@@ -170,10 +188,10 @@ struct KernelTable {
   bool (*scale_bytes)(const std::int32_t* indices, std::int32_t offset, std::uint8_t* bytes);
   // The codes of a rotated mean (docs/format.md section 4) and their scale; padded: a multiple of kRowPadding.
   float (*encode_mean)(const float* mean, std::size_t padded, std::int8_t* codes);
-  // Rows tile.from .. tile.to - 1 of the tile to `target`, rotation undone, plus `add` (padded; NULL: nothing). `columns`
-  // is scratch memory of kTile * padded floats.
+  // Rows tile.from .. tile.to - 1 of the tile to `target`, rotation undone, plus `add` (padded; NULL: nothing). `scratch`:
+  // kTile * padded floats.
   void (*decode_tile)(const CodeShape& shape, const Rotation& rotation, const CodedTile& tile, const float* add,
-                      const RowTarget& target, float* columns);
+                      const RowTarget& target, float* scratch);
   // out[i] = codes[i] * scale; count: a multiple of kRowPadding.
   void (*signed_floats)(const std::int8_t* codes, float scale, std::size_t count, float* out);
 

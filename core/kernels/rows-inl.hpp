@@ -114,13 +114,6 @@ const void* row_at(const RowSource& source, std::size_t row) noexcept {
   return elements_at<E>(source.data, row * source.stride);
 }
 
-// The rows from `row` on; no rows stay none.
-inline RowSource rows_from(const RowSource& source, std::size_t row) noexcept {
-  if (source.data == nullptr) return source;
-  const std::size_t offset = row * source.stride * element_bytes(source.element);
-  return {static_cast<const char*>(source.data) + offset, source.element, source.stride};
-}
-
 template <class S, class E>
 void load_row(const void* row, std::size_t dim, float* out) noexcept {
   std::size_t i = 0;
