@@ -123,21 +123,32 @@ class Batch {
   // Tasks of all items, and memory for those whose context is cut into ranges.
   void cut_work() {
     starts_[0] = merge_starts_[0] = 0;
-    std::size_t floats = 0;
+    std::size_t floats = 0, smallest_tasks = 0;
+    for (AttendJob& job : jobs_) {
+      job.ranges = attend_ranges(options_, job);
+      smallest_tasks += attend_tiles(options_, job) * job.ranges;
+    }
+    const std::size_t most_heads = std::max<std::size_t>(1, smallest_tasks / wanted_tasks());
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
       AttendJob& job = jobs_[i];
-      const std::size_t tiles = attend_tiles(options_, job);
-      job.ranges = attend_ranges(options_, job);
-      starts_[i + 1] = starts_[i] + tiles * job.ranges;
-      merge_starts_[i + 1] = merge_starts_[i] + (job.ranges > 1 ? tiles : 0);
+      job.heads = std::min(most_heads, attend_heads(options_, job));
+      starts_[i + 1] = starts_[i] + attend_tasks(options_, job);
+      merge_starts_[i + 1] = merge_starts_[i] + (job.ranges > 1 ? attend_tiles(options_, job) : 0);
       floats += attend_scratch(options_, job);
     }
     partials_ = Buffer<float>(cache_.allocator(), floats);
     float* next = partials_.data();
-    for (std::size_t i = 0; i < jobs_.size(); ++i) {
-      jobs_[i].partials = next;
-      next += attend_scratch(options_, jobs_[i]);
+    for (AttendJob& job : jobs_) {
+      job.partials = next;
+      next += attend_scratch(options_, job);
     }
+  }
+
+  // Enough to keep all threads busy until the end. How many a parallel-for has nobody knows.
+  std::size_t wanted_tasks() const {
+    constexpr std::size_t per_thread = 4;
+    if (given_.parallel_for != nullptr) return SIZE_MAX;
+    return given_.pool != nullptr ? per_thread * given_.pool->pool.threads() : 1;
   }
 
   template <class Task>

@@ -1,6 +1,7 @@
 #include "attend.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "attend_task.hpp"
 
@@ -13,6 +14,7 @@ namespace {
 constexpr std::size_t kEnoughTasks = 32;
 constexpr std::size_t kFewTasksRows = 128;
 constexpr std::size_t kRangeSegments = 128;  // at least; preparing queries and merging cost about 2 % of that
+constexpr std::size_t kMostHeads = 8;
 
 // Query rows of a kv head.
 std::size_t row_count(const AttendOptions& options, const AttendJob& job) {
@@ -30,17 +32,58 @@ std::size_t tile_count(const AttendOptions& options, const AttendJob& job) {
   return (row_count(options, job) + rows - 1) / rows;
 }
 
-// Tile `index` of an item: a kv head and up to tile_rows of its rows.
-AttendTask make_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job,
-                     std::size_t index) {
-  const std::size_t tiles = tile_count(options, job), rows = tile_rows(options, job);
-  const std::size_t first = index % tiles * rows;
-  return {allocator, options, job, index / tiles, first, std::min(rows, row_count(options, job) - first)};
+std::size_t most_rows(const AttendOptions& options, const AttendJob& job) {
+  return std::min(tile_rows(options, job), row_count(options, job));
 }
 
 std::size_t partial_floats(const AttendOptions& options, const AttendJob& job) {
-  return std::min(tile_rows(options, job), row_count(options, job)) * RowTile::row_floats(*job.layer);
+  return most_rows(options, job) * RowTile::row_floats(*job.layer);
 }
+
+// Consecutive tiles of an item on their way through the context together. The blocks of all kv heads lie side by side, and
+// what a processor fetches ahead beyond the block of one head belongs to the next: nothing of it is wasted if that
+// follows before it is forgotten.
+class TileGroup {
+ public:
+  TileGroup(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t first,
+            std::size_t count)
+      : job_(job), count_(count) {
+    const std::size_t floats = count * TileLayout(*job.layer, most_rows(options, job)).end;
+    if (floats > kInline) allocated_ = Buffer<float>(allocator, floats);
+    float* memory = floats > kInline ? allocated_.data() : inline_;
+    const std::size_t tiles = tile_count(options, job), rows = tile_rows(options, job);
+    for (std::size_t i = 0; i < count; ++i, memory += floats / count) {
+      const std::size_t row = (first + i) % tiles * rows;
+      tasks_[i].emplace(options, job, (first + i) / tiles, row, std::min(rows, row_count(options, job) - row), memory);
+      tasks_[i]->load_queries();
+    }
+  }
+
+  // The segments first .. end - 1, and after the last one the new tokens.
+  void attend(std::size_t first, std::size_t end) {
+    while (first < end) {
+      std::size_t next = end;
+      for_each([&](AttendTask& task, std::size_t) { next = task.add_segments(first, end); });
+      first = next;
+    }
+    if (end == job_.segment_count) for_each([](AttendTask& task, std::size_t) { task.add_fresh(); });
+  }
+
+  // body(task, its place in the group)
+  template <class Body>
+  void for_each(Body body) {
+    for (std::size_t i = 0; i < count_; ++i) body(*tasks_[i], i);
+  }
+
+ private:
+  static constexpr std::size_t kInline = 8192;  // floats that need no allocation: four rows of head_dim 128, or more
+
+  const AttendJob& job_;
+  std::size_t count_;
+  Buffer<float> allocated_;
+  alignas(kAlignment) float inline_[kInline];
+  std::optional<AttendTask> tasks_[kMostHeads];
+};
 
 }  // namespace
 
@@ -54,25 +97,36 @@ std::size_t attend_ranges(const AttendOptions& options, const AttendJob& job) {
   return std::max<std::size_t>(1, std::min(wanted, job.segment_count / kRangeSegments));
 }
 
+std::size_t attend_heads(const AttendOptions& options, const AttendJob& job) {
+  const bool worthwhile = row_count(options, job) <= kMaxRows && job.segment_count > kRunBlocks;
+  return worthwhile ? std::min<std::size_t>(kMostHeads, job.layer->options().kv_heads) : 1;
+}
+
+std::size_t attend_tasks(const AttendOptions& options, const AttendJob& job) {
+  return (attend_tiles(options, job) + job.heads - 1) / job.heads * job.ranges;
+}
+
 std::size_t attend_scratch(const AttendOptions& options, const AttendJob& job) {
   return job.ranges == 1 ? 0 : attend_tiles(options, job) * job.ranges * partial_floats(options, job);
 }
 
 void run_attend_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t task) {
-  const std::size_t range = task % job.ranges;
-  AttendTask work = make_task(allocator, options, job, task / job.ranges);
-  work.load_queries();
-  work.attend(job.segment_count * range / job.ranges, job.segment_count * (range + 1) / job.ranges);
-  if (job.ranges == 1) return work.finish();
-  work.tile().save(job.partials + task * partial_floats(options, job));
+  const std::size_t range = task % job.ranges, first = task / job.ranges * job.heads;
+  TileGroup tiles(allocator, options, job, first, std::min(job.heads, attend_tiles(options, job) - first));
+  tiles.attend(job.segment_count * range / job.ranges, job.segment_count * (range + 1) / job.ranges);
+  tiles.for_each([&](AttendTask& tile, std::size_t i) {
+    if (job.ranges == 1) return tile.finish();
+    tile.tile().save(job.partials + ((first + i) * job.ranges + range) * partial_floats(options, job));
+  });
 }
 
 void run_merge_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t tile) {
-  AttendTask work = make_task(allocator, options, job, tile);
-  work.load_queries();  // tells which hold NaN or infinity
-  for (std::size_t range = 0; range < job.ranges; ++range)
-    work.tile().merge(job.partials + (tile * job.ranges + range) * partial_floats(options, job));
-  work.finish();
+  TileGroup tiles(allocator, options, job, tile, 1);  // its queries tell which hold NaN or infinity
+  tiles.for_each([&](AttendTask& work, std::size_t) {
+    for (std::size_t range = 0; range < job.ranges; ++range)
+      work.tile().merge(job.partials + (tile * job.ranges + range) * partial_floats(options, job));
+    work.finish();
+  });
 }
 
 }  // namespace tq

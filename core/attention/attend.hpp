@@ -40,16 +40,20 @@ struct AttendJob {
   HeadRows query, output;
   float* log_sum_exp;  // [n_query][q_heads] or NULL
   std::size_t ranges;  // attend_ranges
+  std::size_t heads;   // kv heads that a task takes through the context together, 1 .. attend_heads
   float* partials;     // attend_scratch floats if there are several ranges
 };
 
 // Work is cut into tiles of one kv head and up to kTaskRows query rows (a row is a query of one query head), and each
-// tile into ranges of the context. Tasks are attend_tiles * ranges; where ranges > 1, attend_tiles merge tasks follow
-// when all of them are done.
+// tile into ranges of the context. A task is a range of one tile, or of those of `heads` kv heads, which makes no difference
+// to the result. Where ranges > 1, attend_tiles merge tasks follow when all tasks are done.
 inline constexpr std::size_t kTaskRows = 256;
 
 std::size_t attend_tiles(const AttendOptions& options, const AttendJob& job);
 std::size_t attend_ranges(const AttendOptions& options, const AttendJob& job);
+// How many kv heads had better share a task as far as memory is concerned: 1 if it makes no difference.
+std::size_t attend_heads(const AttendOptions& options, const AttendJob& job);
+std::size_t attend_tasks(const AttendOptions& options, const AttendJob& job);
 std::size_t attend_scratch(const AttendOptions& options, const AttendJob& job);
 void run_attend_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t task);
 void run_merge_task(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t tile);

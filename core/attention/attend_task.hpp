@@ -14,7 +14,7 @@ namespace tq {
 inline constexpr float kLog2E = 1.44269504f;
 inline constexpr float kLn2 = 0.693147181f;
 // Coded blocks that one kernel call takes: few where many rows read them again and again, so that they stay in the cache.
-inline constexpr std::size_t kRunBlocks = 128, kSharedRunBlocks = 32;
+inline constexpr std::size_t kRunBlocks = 64, kSharedRunBlocks = 32;
 inline constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
 inline constexpr std::size_t kLeastShared = 4;  // groups of rows for which codes are looked up beforehand
@@ -22,23 +22,42 @@ static_assert(kTaskRows <= kMaxRows * kMaxSharedGroups);
 
 class AttendTask {
  public:
-  AttendTask(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t head,
-             std::size_t first_row, std::size_t rows)
+  // `memory`: of the tile.
+  AttendTask(const AttendOptions& options, const AttendJob& job, std::size_t head, std::size_t first_row,
+             std::size_t rows, float* memory)
       : options_(options),
         job_(job),
         layer_(*job.layer),
         head_(head),
         place_(options, job, head, first_row),
-        tile_(allocator, layer_, rows) {}
+        tile_(layer_, rows, memory) {}
 
   void load_queries() {
     for (std::size_t row = 0; row < tile_.rows(); ++row) load_query(row);
   }
 
-  // The segments first .. end - 1, and after the last one the new tokens.
-  void attend(std::size_t first, std::size_t end) {
-    for (std::size_t i = first; i < end;) i = add_segments(i, end);
-    if (end == job_.segment_count && job_.fresh != nullptr) add_fresh();
+  // Handles segment i, and those before `end` that can go with it; returns the next one.
+  std::size_t add_segments(std::size_t i, std::size_t end) {
+    const Segment& segment = job_.segments[i];
+    if (segment.capacity != 0) {
+      add_exact(segment);
+      return i + 1;
+    }
+    if (!layer_.keys_coded() || !layer_.values_coded()) {
+      add_mixed(segment);
+      return i + 1;
+    }
+    return add_coded(i, end);
+  }
+
+  // The new tokens.
+  void add_fresh() {
+    if (job_.fresh == nullptr) return;
+    const TokenSource& fresh = *job_.fresh;
+    const std::size_t seen = place_.visible(tile_.rows() - 1).end - job_.fresh_position;  // by the last row
+    for (std::size_t first = 0; first < std::min(fresh.count, seen); first += kBlockTokens)
+      add_rows(fresh.key_rows(first, head_), fresh.value_rows(first, head_), job_.fresh_position + first,
+               std::min(kBlockTokens, fresh.count - first));
   }
 
   void finish() {
@@ -60,20 +79,6 @@ class AttendTask {
     tile_.prepare(layer_, row);
   }
 
-  // Handles segment i, and those before `end` that can go with it; returns the next one.
-  std::size_t add_segments(std::size_t i, std::size_t end) {
-    const Segment& segment = job_.segments[i];
-    if (segment.capacity != 0) {
-      add_exact(segment);
-      return i + 1;
-    }
-    if (!layer_.keys_coded() || !layer_.values_coded()) {
-      add_mixed(segment);
-      return i + 1;
-    }
-    return add_coded(i, end);
-  }
-
   void add_exact(const Segment& segment) {
     const LayerOptions& options = layer_.options();
     const RowSource keys{layer_.exact_keys(segment.page, segment.capacity, head_) + segment.row * options.keys.dim * 2,
@@ -82,14 +87,6 @@ class AttendTask {
         layer_.exact_values(segment.page, segment.capacity, head_) + segment.row * options.values.dim * 2, job_.element,
         options.values.dim};
     add_rows(keys, values, segment.position, segment.count);
-  }
-
-  void add_fresh() {
-    const TokenSource& fresh = *job_.fresh;
-    const std::size_t seen = place_.visible(tile_.rows() - 1).end - job_.fresh_position;  // by the last row
-    for (std::size_t first = 0; first < std::min(fresh.count, seen); first += kBlockTokens)
-      add_rows(fresh.key_rows(first, head_), fresh.value_rows(first, head_), job_.fresh_position + first,
-               std::min(kBlockTokens, fresh.count - first));
   }
 
   // Many rows read the tokens many times: then these are converted once, and brought together if they lie far apart.

@@ -9,20 +9,47 @@
 
 namespace tq {
 
-// Floats of a tile that need no allocation: kMaxRows rows of head_dim 128.
-inline constexpr std::size_t kInline = 2560;
 inline constexpr std::size_t kScoredRows = 32;  // rows whose scores are kept at once
+
+// Where the parts of a tile's memory are, in floats from its start.
+struct TileLayout {
+  TileLayout(const Layer& layer, std::size_t rows)
+      : key_padded(padded_dim(layer.options().keys.dim)),
+        value_padded(padded_dim(layer.options().values.dim)),
+        digits(key_padded / 2 + layer.key_coder().shape().groups()),
+        rotated(rows * key_padded),
+        exact_sums(rotated + rows * key_padded),
+        rotated_sums(exact_sums + rows * value_padded),
+        mean(rotated_sums + rows * value_padded),
+        maxima(mean + key_padded),
+        sums(maxima + rows),
+        integers(aligned(sums + rows)),
+        coded(aligned(integers + rows * digits)),
+        broken(aligned(coded + rows * sizeof(CodedQuery) / sizeof(float))),
+        scores(aligned(broken + (rows + sizeof(float) - 1) / sizeof(float))),
+        tokens(scores + std::min(rows, kScoredRows) * kBlockTokens),
+        end(tokens + token_count(rows)) {}
+
+  std::size_t key_padded, value_padded;
+  std::size_t digits;  // of a query, and sums of its groups
+  std::size_t rotated, exact_sums, rotated_sums, mean, maxima, sums, integers, coded, broken, scores, tokens, end;
+
+ private:
+  static constexpr std::size_t aligned(std::size_t floats) { return round_up(floats, kAlignment / sizeof(float)); }
+
+  // Tokens expanded to floats and the keys of these by columns, or what the attend_shared kernel needs.
+  std::size_t token_count(std::size_t rows) const {
+    if (rows <= kMaxRows) return 0;
+    const std::size_t floats = kBlockTokens * (key_padded + value_padded + (rows >= kScoredRows ? key_padded : 0));
+    return std::max(floats, (kSharedState + kBlockTokens * (key_padded + value_padded + 1)) / sizeof(float));
+  }
+};
 
 class RowTile {
  public:
-  RowTile(const Allocator& allocator, const Layer& layer, std::size_t rows)
-      : rows_(rows),
-        key_padded_(padded_dim(layer.options().keys.dim)),
-        value_padded_(padded_dim(layer.options().values.dim)),
-        groups_(layer.key_coder().shape().groups()),
-        allocated_(allocator, total_count() > kInline ? total_count() : 0),
-        memory_(total_count() > kInline ? allocated_.data() : inline_) {
-    std::fill(memory_, memory_ + float_count(), 0.0f);
+  // `memory`, aligned to kAlignment: TileLayout(layer, rows).end floats.
+  RowTile(const Layer& layer, std::size_t rows, float* memory) : rows_(rows), at_(layer, rows), memory_(memory) {
+    std::fill(memory_, memory_ + at_.integers, 0.0f);
     for (std::size_t row = 0; row < rows; ++row) maximum(row) = -std::numeric_limits<float>::infinity();
   }
 
@@ -30,33 +57,33 @@ class RowTile {
   RowTile& operator=(const RowTile&) = delete;
 
   std::size_t rows() const { return rows_; }
-  float* query(std::size_t row) { return memory_ + row * key_padded_; }
-  float* rotated(std::size_t row) { return query(rows_) + row * key_padded_; }
-  float* exact_sums(std::size_t row) { return rotated(rows_) + row * value_padded_; }
-  float* rotated_sums(std::size_t row) { return exact_sums(rows_) + row * value_padded_; }
-  float* mean() { return rotated_sums(rows_); }
-  float& maximum(std::size_t row) { return mean()[key_padded_ + row]; }
-  float& sum(std::size_t row) { return mean()[key_padded_ + rows_ + row]; }
-  bool& broken(std::size_t row) { return broken_[row]; }  // holds NaN or infinity
-  const CodedQuery* coded(std::size_t row) const { return coded_ + row; }
-  float* scores(std::size_t row) { return scores_ + row % kScoredRows * kBlockTokens; }
+  float* query(std::size_t row) { return memory_ + row * at_.key_padded; }
+  float* rotated(std::size_t row) { return memory_ + at_.rotated + row * at_.key_padded; }
+  float* exact_sums(std::size_t row) { return memory_ + at_.exact_sums + row * at_.value_padded; }
+  float* rotated_sums(std::size_t row) { return memory_ + at_.rotated_sums + row * at_.value_padded; }
+  float* mean() { return memory_ + at_.mean; }
+  float& maximum(std::size_t row) { return memory_[at_.maxima + row]; }
+  float& sum(std::size_t row) { return memory_[at_.sums + row]; }
+  bool& broken(std::size_t row) { return reinterpret_cast<bool*>(memory_ + at_.broken)[row]; }  // holds NaN or infinity
+  CodedQuery* coded(std::size_t row) { return reinterpret_cast<CodedQuery*>(memory_ + at_.coded) + row; }
+  float* scores(std::size_t row) { return memory_ + at_.scores + row % kScoredRows * kBlockTokens; }
 
   // Up to 64 tokens as floats, one after another; only in tiles of more than kMaxRows rows.
   RowSource expand_keys(const RowSource& keys, std::size_t count, std::size_t dim) {
     kernels().load_rows(keys, count, dim, tokens());
-    return {tokens(), Element::kF32, key_padded_};
+    return {tokens(), Element::kF32, at_.key_padded};
   }
   // The expanded keys by columns; only in tiles of kScoredRows rows or more.
   const float* key_columns(std::size_t count, std::size_t dim) {
-    float *keys = tokens(), *columns = keys + kBlockTokens * (key_padded_ + value_padded_);
-    std::fill(keys + count * key_padded_, keys + kBlockTokens * key_padded_, 0.0f);
+    float *keys = tokens(), *columns = keys + kBlockTokens * (at_.key_padded + at_.value_padded);
+    std::fill(keys + count * at_.key_padded, keys + kBlockTokens * at_.key_padded, 0.0f);
     kernels().transpose_rows(keys, count, dim, columns);
     return columns;
   }
   RowSource expand_values(const RowSource& values, std::size_t count, std::size_t dim) {
-    float* to = tokens() + kBlockTokens * key_padded_;
+    float* to = tokens() + kBlockTokens * at_.key_padded;
     kernels().load_rows(values, count, dim, to);
-    return {to, Element::kF32, value_padded_};
+    return {to, Element::kF32, at_.value_padded};
   }
 
   // Memory of the attend_shared kernel; only in tiles of more than kMaxRows rows.
@@ -68,15 +95,15 @@ class RowTile {
     const SideCoder& coder = layer.key_coder();
     const std::size_t dim = coder.shape().dim;
     kernels().rotate_rows({query(row), Element::kF32, dim}, 1, coder.rotation(), nullptr, rotated(row));
-    std::int32_t* digits = integers() + row * (key_padded_ / 2 + groups_);
-    std::int32_t* sums = digits + key_padded_ / 2;
+    std::int32_t* digits = reinterpret_cast<std::int32_t*>(memory_ + at_.integers) + row * at_.digits;
+    std::int32_t* sums = digits + at_.key_padded / 2;
     const float inverse = 1.0f / static_cast<float>(coder.rotation().block);
-    coded_[row] = {digits, sums, kernels().quantize_query(coder.shape(), rotated(row), inverse, digits, sums)};
+    *coded(row) = {digits, sums, kernels().quantize_query(coder.shape(), rotated(row), inverse, digits, sums)};
   }
 
   void rescale(std::size_t row, float factor) {
-    kernels().scale_floats(exact_sums(row), value_padded_, factor);
-    kernels().scale_floats(rotated_sums(row), value_padded_, factor);
+    kernels().scale_floats(exact_sums(row), at_.value_padded, factor);
+    kernels().scale_floats(rotated_sums(row), at_.value_padded, factor);
   }
 
   // What one row leaves behind when a range of the context is done: maximum, sum, both sums of values.
@@ -86,14 +113,14 @@ class RowTile {
     for (std::size_t row = 0; row < rows_; ++row) {
       *to++ = maximum(row);
       *to++ = sum(row);
-      to = std::copy_n(exact_sums(row), value_padded_, to);
-      to = std::copy_n(rotated_sums(row), value_padded_, to);
+      to = std::copy_n(exact_sums(row), at_.value_padded, to);
+      to = std::copy_n(rotated_sums(row), at_.value_padded, to);
     }
   }
 
   // Adds what another tile of the same rows saved: flash-decoding's merge, by reference and sum.
   void merge(const float* from) {
-    for (std::size_t row = 0; row < rows_; ++row, from += 2 + 2 * value_padded_) {
+    for (std::size_t row = 0; row < rows_; ++row, from += 2 + 2 * at_.value_padded) {
       const float nothing = -std::numeric_limits<float>::infinity();
       if (from[0] == nothing) continue;
       const float before = maximum(row), after = std::max(before, from[0]), change = std::exp2(from[0] - after);
@@ -102,36 +129,20 @@ class RowTile {
       maximum(row) = after;
       sum(row) = sum(row) * own + from[1] * change;
       add_scaled(exact_sums(row), from + 2, change);
-      add_scaled(rotated_sums(row), from + 2 + value_padded_, change);
+      add_scaled(rotated_sums(row), from + 2 + at_.value_padded, change);
     }
   }
 
  private:
-  // One piece of memory: the floats of all rows, their integers, tokens expanded to floats, the keys of these by columns.
-  std::size_t float_count() const {
-    return round_up(rows_ * (2 * key_padded_ + 2 * value_padded_ + 2) + key_padded_, kAlignment / sizeof(float));
-  }
-  std::size_t integer_count() const { return round_up(rows_ * (key_padded_ / 2 + groups_), kAlignment / 4); }
-  std::size_t token_count() const {
-    if (rows_ <= kMaxRows) return 0;
-    const std::size_t floats = kBlockTokens * (key_padded_ + value_padded_ + (rows_ >= kScoredRows ? key_padded_ : 0));
-    return std::max(floats, (kSharedState + kBlockTokens * (key_padded_ + value_padded_ + 1)) / sizeof(float));
-  }
-  std::size_t total_count() const { return float_count() + integer_count() + token_count(); }
-  std::int32_t* integers() { return reinterpret_cast<std::int32_t*>(memory_ + float_count()); }
-  float* tokens() { return memory_ + float_count() + integer_count(); }
+  float* tokens() { return memory_ + at_.tokens; }
 
   void add_scaled(float* to, const float* from, float factor) const {
-    for (std::size_t i = 0; i < value_padded_; ++i) to[i] += from[i] * factor;
+    for (std::size_t i = 0; i < at_.value_padded; ++i) to[i] += from[i] * factor;
   }
 
-  std::size_t rows_, key_padded_, value_padded_, groups_;
-  Buffer<float> allocated_;
+  std::size_t rows_;
+  const TileLayout at_;
   float* memory_;
-  alignas(kAlignment) float inline_[kInline];
-  CodedQuery coded_[kTaskRows];
-  bool broken_[kTaskRows];
-  alignas(kAlignment) float scores_[kScoredRows * kBlockTokens];
 };
 
 }  // namespace tq

@@ -71,6 +71,8 @@ class Buffer {
   T* data() const noexcept { return data_; }
   std::size_t size() const noexcept { return count_; }
   T& operator[](std::size_t i) const noexcept { return data_[i]; }
+  T* begin() const noexcept { return data_; }
+  T* end() const noexcept { return data_ + count_; }
 
  private:
   Allocator allocator_;

@@ -20,6 +20,9 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
+  // The caller counts.
+  std::size_t threads() const { return threads_.size() + 1; }
+
   // Calls task(context, i) for each i < count and returns when all are done. If another call has the workers, this one
   // runs on its caller alone.
   void run(std::size_t count, TaskFunction task, void* context);
