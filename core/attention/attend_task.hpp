@@ -245,11 +245,11 @@ class AttendTask {
       std::fill(scores, scores + column + seen.first, kNothing);
       std::fill(scores + column + seen.end, scores + kBlockTokens, kNothing);
       if (options_.softcap > 0) cap(scores);
-      const float before = tile_.maximum(row + r);
-      const float after = kernels().softmax(scores, before, &tile_.sum(row + r));
-      tile_.maximum(row + r) = after;
-      if (after != before && before != kNothing) tile_.rescale(row + r, std::exp2(before - after));
     }
+    float changes[kMaxRows];
+    kernels().softmax(tile_.scores(row), rows, &tile_.maximum(row), &tile_.sum(row), changes);
+    for (std::size_t r = 0; r < rows; ++r)
+      if (changes[r] != 1.0f) tile_.rescale(row + r, changes[r]);
   }
 
   void cap(float* scores) const {

@@ -226,9 +226,10 @@ struct KernelTable {
   void (*column_scores)(const float* columns, std::size_t count, std::size_t dim, const float* queries,
                         std::size_t rows, float* scores);
 
-  // Online softmax over 64 base-2 logits: returns the new maximum, turns logits into weights exp2(logit - maximum),
-  // and multiplies *sum by exp2(old maximum - new maximum) before it adds the weights. -infinity gives weight 0.
-  float (*softmax)(float* logits, float maximum, float* sum);
+  // Online softmax over 64 base-2 logits of each of `rows` (1..kMaxRows) rows, -infinity for what a row does not see: raises
+  // maxima[r] to the largest logit, turns logits (aligned to 64 bytes) into weights exp2(logit - maxima[r]), multiplies
+  // sums[r] by changes[r], exp2(old maximum - new maximum) or 1 if there was none, and adds the weights to it.
+  void (*softmax)(float* logits, std::size_t rows, float* maxima, float* sums, float* changes);
   void (*softcap)(float* logits, std::size_t count, float cap);  // logit <- cap * tanh(logit / cap)
   void (*scale_floats)(float* data, std::size_t count, float factor);
   float (*dot)(const float* a, const float* b, std::size_t count);  // count: a multiple of kRowPadding

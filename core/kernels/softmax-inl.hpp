@@ -38,26 +38,42 @@ TQ_INLINE inline typename S::F coarse_exp2(typename S::F x) noexcept {
   return exp2_of<S>(xsimd::max(x, typename S::F(kLeastWeight)), kCoarseExp2);
 }
 
+// All rows side by side: each alone would wait for its maximum, for its weights and for their sum.
+template <class S, int Rows>
+void softmax_rows(float* logits, float* maxima, float* sums, float* changes) noexcept {
+  using Register = typename S::F::register_type;
+  constexpr float nothing = -__builtin_inff();
+  constexpr int vectors = kTokenVectors<S>;
+  Register most[Rows], total[Rows];
+  unroll<Rows>([&](auto r) TQ_INLINE {
+    most[r] = typename S::F(maxima[r]);
+    unroll<vectors>([&](auto i) TQ_INLINE {
+      most[r] = xsimd::max(typename S::F(most[r]), S::F::load_aligned(logits + r * kBlockTokens + i * S::kLanes));
+    });
+  });
+  float largest[Rows], added[Rows];
+  maxima_of_lanes<S, Rows>(most, largest);
+  unroll<Rows>([&](auto r) TQ_INLINE {
+    // Nothing visible so far: any finite reference gives weights of zero.
+    const typename S::F reference(largest[r] == nothing ? 0.0f : largest[r]);
+    total[r] = typename S::F(0.0f);
+    unroll<vectors>([&](auto i) TQ_INLINE {
+      float* at = logits + r * kBlockTokens + i * S::kLanes;
+      const typename S::F weight = exp2<S>(S::F::load_aligned(at) - reference);
+      weight.store_aligned(at);
+      total[r] = typename S::F(total[r]) + weight;
+    });
+    const bool moves = largest[r] != maxima[r] && maxima[r] != nothing;
+    changes[r] = moves ? S::first(exp2<S>(typename S::F(maxima[r]) - reference)) : 1.0f;
+    maxima[r] = largest[r];
+  });
+  sums_of_lanes<S, Rows>(total, added);
+  for (int r = 0; r < Rows; ++r) sums[r] = sums[r] * changes[r] + added[r];
+}
+
 template <class S>
-float softmax(float* logits, float maximum, float* sum) noexcept {
-  constexpr int count = static_cast<int>(kBlockTokens) / S::kLanes;
-  typename S::F logit[count], most(maximum), total(0.0f);
-  for (int i = 0; i < count; ++i) {
-    logit[i] = S::F::load_unaligned(logits + i * S::kLanes);
-    most = xsimd::max(most, logit[i]);
-  }
-  const float highest = S::max(most);
-  // Nothing visible so far: any finite reference gives weights of zero.
-  const typename S::F reference(highest == -__builtin_inff() ? 0.0f : highest);
-  for (int i = 0; i < count; ++i) {
-    const typename S::F weight = exp2<S>(logit[i] - reference);
-    weight.store_unaligned(logits + i * S::kLanes);
-    total += weight;
-  }
-  alignas(64) float change[S::kLanes];
-  exp2<S>(typename S::F(maximum) - reference).store_aligned(change);
-  *sum = *sum * change[0] + S::sum(total);
-  return highest;
+void softmax(float* logits, std::size_t rows, float* maxima, float* sums, float* changes) noexcept {
+  with_rows(rows, [&](auto r) { softmax_rows<S, decltype(r)::value>(logits, maxima, sums, changes); });
 }
 
 // log2(e) * cap * tanh(logit / cap), with tanh(a) = 1 - 2 / (e^2a + 1).

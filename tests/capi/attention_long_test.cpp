@@ -101,7 +101,7 @@ class ManyHeads : public testing::Test {
   ManyHeads() : cache_(layer_options(kShape)), sequence_(cache_.sequence()) {
     Random random(12);
     cache_.append(sequence_, random_tokens(random, kShape, kCount));
-    query_ = gaussian(random, kQueryHeads * kShape.key_dim, 2.0f);
+    query_ = gaussian(random, kQueryHeads * kShape.key_dim, 1.0f);
   }
 
   std::vector<float> attend(tq_parallel_for parallel_for, tq_pool* pool = nullptr) const {
@@ -133,7 +133,8 @@ TEST_F(ManyHeads, AgreeWithDenseAttentionOnTheSameCodes) {
       const double difference = expected[j] - double{result[head * kShape.value_dim + j]};
       error += difference * difference, norm += expected[j] * expected[j];
     }
-    EXPECT_LE(std::sqrt(error / norm), 0.02) << "head " << head;  // the codes' own error is about 0.12
+    EXPECT_LE(std::sqrt(error / norm), 0.03)
+        << "head " << head;  // a quarter of the codes' own error (docs/numerics.md)
   }
 }
 
