@@ -48,13 +48,15 @@ class TileGroup {
   TileGroup(const Allocator& allocator, const AttendOptions& options, const AttendJob& job, std::size_t first,
             std::size_t count)
       : job_(job), count_(count) {
-    const std::size_t floats = count * TileLayout(*job.layer, most_rows(options, job)).end;
+    const TileLayout layout(*job.layer, most_rows(options, job));
+    const std::size_t floats = count * layout.kept + layout.scratch;
     if (floats > kInline) allocated_ = Buffer<float>(allocator, floats);
     float* memory = floats > kInline ? allocated_.data() : inline_;
+    float* scratch = memory + count * layout.kept;
     const std::size_t tiles = tile_count(options, job), rows = tile_rows(options, job);
-    for (std::size_t i = 0; i < count; ++i, memory += floats / count) {
-      const std::size_t row = (first + i) % tiles * rows;
-      tasks_[i].emplace(options, job, (first + i) / tiles, row, std::min(rows, row_count(options, job) - row), memory);
+    for (std::size_t i = 0; i < count; ++i, memory += layout.kept) {
+      const std::size_t row = (first + i) % tiles * rows, end = std::min(row + rows, row_count(options, job));
+      tasks_[i].emplace(options, job, (first + i) / tiles, row, end - row, memory, scratch);
       tasks_[i]->load_queries();
     }
   }
@@ -76,7 +78,7 @@ class TileGroup {
   }
 
  private:
-  static constexpr std::size_t kInline = 8192;  // floats that need no allocation: four rows of head_dim 128, or more
+  static constexpr std::size_t kInline = 7168;  // floats that need no allocation: four rows of head_dim 128, or more
 
   const AttendJob& job_;
   std::size_t count_;

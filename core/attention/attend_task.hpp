@@ -22,15 +22,15 @@ static_assert(kTaskRows <= kMaxRows * kMaxSharedGroups);
 
 class AttendTask {
  public:
-  // `memory`: of the tile.
+  // `memory` and `scratch`: of the tile.
   AttendTask(const AttendOptions& options, const AttendJob& job, std::size_t head, std::size_t first_row,
-             std::size_t rows, float* memory)
+             std::size_t rows, float* memory, float* scratch)
       : options_(options),
         job_(job),
         layer_(*job.layer),
         head_(head),
         place_(options, job, head, first_row),
-        tile_(layer_, rows, memory) {}
+        tile_(layer_, rows, memory, scratch) {}
 
   void load_queries() {
     for (std::size_t row = 0; row < tile_.rows(); ++row) load_query(row);
@@ -182,7 +182,7 @@ class AttendTask {
       for (std::size_t r = 0; partial && r < rows; ++r) visible[r] = visible_columns(row + r, job_.segments[i]);
       if (partial) run.visible = visible;
       run.far = options_.far && row == 0;  // the other rows find the blocks near
-      kernels().attend_run(run, query_rows(row, rows));
+      kernels().attend_run(run, query_rows(row, rows), tile_.run_memory());
     }
     return i + count;
   }
@@ -229,7 +229,8 @@ class AttendTask {
     if (layer_.values_coded()) {
       const CodedSide values{block.values, block.value_scales, power_of_two(header.value_offset), block.values,
                              nullptr};
-      return kernels().coded_values(shape, values, tile_.scores(row), rows, tile_.rotated_sums(row));
+      return kernels().coded_values(shape, values, tile_.scores(row), rows, tile_.rotated_sums(row),
+                                    tile_.run_memory());
     }
     const Element element = shape.format == Format::kF16 ? Element::kF16 : Element::kBf16;
     kernels().row_values({block.values, element, shape.dim}, kBlockTokens, shape.dim, tile_.scores(row), rows,

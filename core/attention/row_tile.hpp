@@ -26,29 +26,37 @@ struct TileLayout {
         integers(aligned(sums + rows)),
         coded(aligned(integers + rows * digits)),
         broken(aligned(coded + rows * sizeof(CodedQuery) / sizeof(float))),
-        scores(aligned(broken + (rows + sizeof(float) - 1) / sizeof(float))),
-        tokens(scores + std::min(rows, kScoredRows) * kBlockTokens),
-        end(tokens + token_count(rows)) {}
+        kept(aligned(broken + (rows + sizeof(float) - 1) / sizeof(float))),
+        weights(std::min(rows, kScoredRows) * kBlockTokens),
+        tokens(weights + run_memory(std::min(rows, kMaxRows), value_groups(layer)) / sizeof(float)),
+        scratch(tokens + token_count(layer, rows)) {}
 
   std::size_t key_padded, value_padded;
   std::size_t digits;  // of a query, and sums of its groups
-  std::size_t rotated, exact_sums, rotated_sums, mean, maxima, sums, integers, coded, broken, scores, tokens, end;
+  std::size_t rotated, exact_sums, rotated_sums, mean, maxima, sums, integers, coded, broken, kept;
+  // What need not outlast a step, and starts with scores, has a place of its own.
+  std::size_t weights, tokens, scratch;
 
  private:
   static constexpr std::size_t aligned(std::size_t floats) { return round_up(floats, kAlignment / sizeof(float)); }
+  static std::size_t value_groups(const Layer& layer) { return layer.value_coder().shape().groups(); }
 
   // Tokens expanded to floats and the keys of these by columns, or what the attend_shared kernel needs.
-  std::size_t token_count(std::size_t rows) const {
+  std::size_t token_count(const Layer& layer, std::size_t rows) const {
     if (rows <= kMaxRows) return 0;
     const std::size_t floats = kBlockTokens * (key_padded + value_padded + (rows >= kScoredRows ? key_padded : 0));
-    return std::max(floats, (kSharedState + kBlockTokens * (key_padded + value_padded + 1)) / sizeof(float));
+    const std::size_t bytes =
+        kSharedState + run_memory(kMaxRows, value_groups(layer)) + kBlockTokens * (key_padded + value_padded + 1);
+    return std::max(floats, bytes / sizeof(float));
   }
 };
 
 class RowTile {
  public:
-  // `memory`, aligned to kAlignment: TileLayout(layer, rows).end floats.
-  RowTile(const Layer& layer, std::size_t rows, float* memory) : rows_(rows), at_(layer, rows), memory_(memory) {
+  // Both aligned to kAlignment: `memory` for TileLayout(layer, rows).kept floats; `scratch`, which several tiles may have in
+  // common, for its .scratch floats.
+  RowTile(const Layer& layer, std::size_t rows, float* memory, float* scratch)
+      : rows_(rows), at_(layer, rows), memory_(memory), scratch_(scratch) {
     std::fill(memory_, memory_ + at_.integers, 0.0f);
     for (std::size_t row = 0; row < rows; ++row) maximum(row) = -std::numeric_limits<float>::infinity();
   }
@@ -66,7 +74,7 @@ class RowTile {
   float& sum(std::size_t row) { return memory_[at_.sums + row]; }
   bool& broken(std::size_t row) { return reinterpret_cast<bool*>(memory_ + at_.broken)[row]; }  // holds NaN or infinity
   CodedQuery* coded(std::size_t row) { return reinterpret_cast<CodedQuery*>(memory_ + at_.coded) + row; }
-  float* scores(std::size_t row) { return memory_ + at_.scores + row % kScoredRows * kBlockTokens; }
+  float* scores(std::size_t row) { return scratch_ + row % kScoredRows * kBlockTokens; }
 
   // Up to 64 tokens as floats, one after another; only in tiles of more than kMaxRows rows.
   RowSource expand_keys(const RowSource& keys, std::size_t count, std::size_t dim) {
@@ -86,6 +94,8 @@ class RowTile {
     return {to, Element::kF32, at_.value_padded};
   }
 
+  // Memory of the attend_run and coded_values kernels.
+  std::uint8_t* run_memory() { return reinterpret_cast<std::uint8_t*>(scratch_ + at_.weights); }
   // Memory of the attend_shared kernel; only in tiles of more than kMaxRows rows.
   std::uint8_t* shared_memory() { return reinterpret_cast<std::uint8_t*>(tokens()); }
 
@@ -134,7 +144,7 @@ class RowTile {
   }
 
  private:
-  float* tokens() { return memory_ + at_.tokens; }
+  float* tokens() { return scratch_ + at_.tokens; }
 
   void add_scaled(float* to, const float* from, float factor) const {
     for (std::size_t i = 0; i < at_.value_padded; ++i) to[i] += from[i] * factor;
@@ -142,7 +152,7 @@ class RowTile {
 
   std::size_t rows_;
   const TileLayout at_;
-  float* memory_;
+  float *memory_, *scratch_;
 };
 
 }  // namespace tq

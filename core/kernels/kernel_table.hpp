@@ -149,6 +149,13 @@ struct QueryRows {
 inline constexpr std::size_t kMaxRows = 4;  // query rows a scores or values kernel takes at once
 inline constexpr std::size_t kMaxSharedGroups = 64;
 inline constexpr std::size_t kSharedState = 40960;  // bytes
+inline constexpr std::size_t kWeightBytes = 192;    // of the integer weights of a row and group
+
+// Bytes that attend_run needs for weights on their way, and scales of values.
+constexpr std::size_t run_memory(std::size_t rows, std::size_t value_groups) {
+  const std::size_t weights = rows * (kBlockTokens * sizeof(float) + value_groups * kWeightBytes);
+  return 2 * weights + value_groups * kBlockTokens * sizeof(float);
+}
 
 struct KernelTable {
   const char* name;
@@ -205,14 +212,15 @@ struct KernelTable {
   // scores[r * stride + t] of `rows` (1..kMaxRows) queries with the 64 keys of a block.
   void (*coded_scores)(const CodeShape& shape, const CodedSide& keys, const CodedQuery* queries, std::size_t rows,
                        float* scores, std::size_t stride);
-  // sums[r * padded + j] += sum over the 64 tokens of weights[r * 64 + t] * value (rotated domain).
+  // sums[r * padded + j] += sum over the 64 tokens of weights[r * 64 + t] * value (rotated domain). `memory`: as for
+  // attend_run.
   void (*coded_values)(const CodeShape& shape, const CodedSide& values, const float* weights, std::size_t rows,
-                       float* sums);
+                       float* sums, std::uint8_t* memory);
 
-  // Attention over a run of blocks: all of the above in one pass.
-  void (*attend_run)(const CodedRun& run, const QueryRows& rows);
+  // Attention over a run of blocks: all of the above in one pass. `memory`, aligned to 64 bytes: run_memory(rows, value groups).
+  void (*attend_run)(const CodedRun& run, const QueryRows& rows, std::uint8_t* memory);
   // The same for up to kMaxSharedGroups groups of kMaxRows rows, none of them masked; both sides tq4. `memory`, aligned to
-  // 64 bytes, holds kSharedState + 64 * (padded key dim + padded value dim + 1) bytes.
+  // 64 bytes, holds kSharedState + run_memory(kMaxRows, value groups) + 64 * (padded key dim + padded value dim + 1) bytes.
   void (*attend_shared)(const CodedRun& run, const QueryRows* groups, std::size_t count, std::uint8_t* memory);
 
   // The same for `count` (at most 64) rows of 16-bit or 32-bit floats. queries[r * padded + j], scores[r * 64 + t].

@@ -108,7 +108,11 @@ float weigh_row(const CodedRun& run, const QueryRows& rows, int r, float factor,
 // A block on its way: its scores, then weights, as floats and as integers.
 template <int Rows>
 struct Weighted {
-  alignas(64) float weights[Rows * kBlockTokens];
+  Weighted(const CodeShape& values, std::uint8_t*& memory) noexcept
+      : weights(take<float>(memory, Rows * kBlockTokens)),
+        integers(take<IntegerWeights[Rows]>(memory, values.groups())) {}
+
+  float* weights;
   BlockWeights<Rows> integers;
 };
 
@@ -144,9 +148,8 @@ void block_scores(const CodedRun& run, std::size_t i, const QueryRows& rows, Wei
 }
 
 template <class S, Codes Values, int Rows>
-void quantize_weighted(const CodedRun& run, const CodedBlock& block, Weighted<Rows>& now) noexcept {
+void quantize_weighted(const CodedRun& run, const CodedBlock& block, float* scales, Weighted<Rows>& now) noexcept {
   prefetch<kFetchedPerRow * Rows>(block.head + run.parts.values);
-  BlockScales scales;
   expand_scales<S>(run.values, block.head + run.parts.value_scales, scales);
   quantize_block<S, Values, Rows>(run.values, scales, block.value_scale, now.weights, now.integers);
 }
@@ -165,8 +168,9 @@ void block_values(const CodedRun& run, std::size_t i, const QueryRows& rows, con
 // Softmax weights, and integers made of them, are chains of latencies. So two blocks are on their way: the chains of one
 // run beside the dot products of the other.
 template <class S, Codes Keys, Codes Values, int Rows>
-void attend_rows(const CodedRun& run, const QueryRows& rows) noexcept {
-  Weighted<Rows> buffer[2];
+void attend_rows(const CodedRun& run, const QueryRows& rows, std::uint8_t* memory) noexcept {
+  Weighted<Rows> buffer[2] = {{run.values, memory}, {run.values, memory}};
+  float* scales = take<float>(memory, run.values.groups() * kBlockTokens);
   LaneSums<S, Rows> sums;
   MeanScores<Rows> means;
   const auto weigh = [&](std::size_t i, Weighted<Rows>& now, Weighted<Rows>* before) TQ_INLINE {
@@ -177,7 +181,7 @@ void attend_rows(const CodedRun& run, const QueryRows& rows) noexcept {
   weigh(0, buffer[0], nullptr);
   for (std::size_t i = 0; i < run.count; ++i) {
     Weighted<Rows>&now = buffer[i % 2], &next = buffer[(i + 1) % 2];
-    quantize_weighted<S, Values, Rows>(run, run.at(i), now);
+    quantize_weighted<S, Values, Rows>(run, run.at(i), scales, now);
     if (i + 1 < run.count) weigh(i + 1, next, &now);
     block_values<S, Values, Rows>(run, i, rows, now);
   }
@@ -185,19 +189,19 @@ void attend_rows(const CodedRun& run, const QueryRows& rows) noexcept {
 }
 
 template <class S, Codes Keys, Codes Values>
-void attend_formats(const CodedRun& run, const QueryRows& rows) noexcept {
-  with_rows(rows.rows, [&](auto n) { attend_rows<S, Keys, Values, decltype(n)::value>(run, rows); });
+void attend_formats(const CodedRun& run, const QueryRows& rows, std::uint8_t* memory) noexcept {
+  with_rows(rows.rows, [&](auto n) { attend_rows<S, Keys, Values, decltype(n)::value>(run, rows, memory); });
 }
 
 template <class S>
-void attend_run(const CodedRun& run, const QueryRows& rows) noexcept {
+void attend_run(const CodedRun& run, const QueryRows& rows, std::uint8_t* memory) noexcept {
   constexpr Codes tq4 = Codes::kTq4, tq8 = Codes::kTq8;
   if (run.keys.format == Format::kTq4) {
-    if (run.values.format == Format::kTq4) return attend_formats<S, tq4, tq4>(run, rows);
-    return attend_formats<S, tq4, tq8>(run, rows);
+    if (run.values.format == Format::kTq4) return attend_formats<S, tq4, tq4>(run, rows, memory);
+    return attend_formats<S, tq4, tq8>(run, rows, memory);
   }
-  if (run.values.format == Format::kTq4) return attend_formats<S, tq8, tq4>(run, rows);
-  attend_formats<S, tq8, tq8>(run, rows);
+  if (run.values.format == Format::kTq4) return attend_formats<S, tq8, tq4>(run, rows, memory);
+  attend_formats<S, tq8, tq8>(run, rows, memory);
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ void widen_values(const CodeShape& shape, const std::uint8_t* codes, std::uint8_
 // A block on its way through the groups of rows.
 struct WideBlock {
   CodedSide keys, values;
-  BlockScales key_scales, value_scales;
+  alignas(64) float key_scales[kMaxPadded / 32 * kBlockTokens], value_scales[kMaxPadded / 32 * kBlockTokens];
 };
 
 template <class S>
@@ -85,13 +85,13 @@ void attend_shared(const CodedRun& run, const QueryRows* groups, std::size_t cou
   constexpr int Rows = kMaxRows;
   constexpr Codes wide = Codes::kWide;
   static_assert(sizeof(SharedState<S>) <= kSharedState);
-  Weighted<Rows> buffer[2];
   SharedState<S>& state = *new (memory) SharedState<S>;
   memory += kSharedState;
+  Weighted<Rows> buffer[2] = {{run.values, memory}, {run.values, memory}};
   const std::size_t bytes = run.parts.values + kBlockTokens * run.values.dim / 2;
   const std::size_t part = round_up(bytes / count, 64);
   const auto weigh = [&](std::size_t i, std::size_t g) {
-    raw_scores<S, wide, Rows>(run.keys, state.block.keys, state.block.key_scales.scale[0], groups[g].queries,
+    raw_scores<S, wide, Rows>(run.keys, state.block.keys, state.block.key_scales, groups[g].queries,
                               buffer[g % 2].weights);
     weigh_block<S, Rows, kFetchedSums>(run, i, groups[g], state.means[g], buffer[g % 2], nullptr, state.sums[g],
                                        reinterpret_cast<const std::uint8_t*>(groups[g].value_sums));

@@ -155,8 +155,7 @@ void low_digit_sums(std::size_t first, std::size_t end, const CodedSide& values,
 }
 
 template <class S, Codes Code, int Rows>
-void value_sums(const CodeShape& shape, const CodedSide& values, const BlockWeights<Rows>& weights,
-                float* sums) noexcept {
+void value_sums(const CodeShape& shape, const CodedSide& values, BlockWeights<Rows> weights, float* sums) noexcept {
   const std::size_t padded = padded_dim(shape.dim);
   for (std::size_t first = 0, group = 0; first < shape.dim; first += shape.group, ++group) {
     const std::size_t end = first + shape.group < shape.dim ? first + shape.group : shape.dim;
@@ -168,25 +167,26 @@ void value_sums(const CodeShape& shape, const CodedSide& values, const BlockWeig
 }
 
 template <class S, Codes Code, int Rows>
-void coded_values_of(const CodeShape& shape, const CodedSide& values, const float* weights, float* sums) noexcept {
-  BlockScales scales;
+void coded_values_of(const CodeShape& shape, const CodedSide& values, const float* weights, float* sums,
+                     std::uint8_t* memory) noexcept {
+  float* scales = take<float>(memory, shape.groups() * kBlockTokens);
+  BlockWeights<Rows> integers = take<IntegerWeights[Rows]>(memory, shape.groups());
   expand_scales<S>(shape, values.scales, scales);
-  BlockWeights<Rows> integers;
   quantize_block<S, Code, Rows>(shape, scales, values.offset_scale, weights, integers);
   value_sums<S, Code, Rows>(shape, values, integers, sums);
 }
 
 template <class S>
-void coded_values(const CodeShape& shape, const CodedSide& values, const float* weights, std::size_t rows,
-                  float* sums) noexcept {
+void coded_values(const CodeShape& shape, const CodedSide& values, const float* weights, std::size_t rows, float* sums,
+                  std::uint8_t* memory) noexcept {
   constexpr std::size_t at_once = S::kRegisters >= 32 ? 4 : 2;
   for (std::size_t r = 0; r < rows; r += at_once) {
     with_rows(rows - r < at_once ? rows - r : at_once, [&](auto n) {
       constexpr int Rows = decltype(n)::value;
       const float* w = weights + r * kBlockTokens;
       float* s = sums + r * padded_dim(shape.dim);
-      if (shape.format == Format::kTq4) return coded_values_of<S, Codes::kTq4, Rows>(shape, values, w, s);
-      coded_values_of<S, Codes::kTq8, Rows>(shape, values, w, s);
+      if (shape.format == Format::kTq4) return coded_values_of<S, Codes::kTq4, Rows>(shape, values, w, s, memory);
+      coded_values_of<S, Codes::kTq8, Rows>(shape, values, w, s, memory);
     });
   }
 }

@@ -41,6 +41,7 @@ struct IntegerWeights {
   float unit, low_unit;
   bool second;
 };
+static_assert(sizeof(IntegerWeights) == kWeightBytes);
 
 template <class S>
 inline constexpr int kDigitBits = S::kWeightRange == 256 ? 8 : 7;
@@ -48,13 +49,18 @@ template <class S>
 inline constexpr int kTokenVectors = static_cast<int>(kBlockTokens) / S::kLanes;
 
 // The scales of a side, [group][token], as floats without the block's 2^offset.
-struct BlockScales {
-  alignas(64) float scale[kMaxPadded / 32][kBlockTokens];
-};
 template <class S>
-void expand_scales(const CodeShape& shape, const std::uint8_t* bytes, BlockScales& out) noexcept {
+void expand_scales(const CodeShape& shape, const std::uint8_t* bytes, float* out) noexcept {
   const std::size_t count = shape.groups() * kBlockTokens;
-  for (std::size_t i = 0; i < count; i += S::kLanes) scales_from_bytes<S>(bytes + i).store_aligned(out.scale[0] + i);
+  for (std::size_t i = 0; i < count; i += S::kLanes) scales_from_bytes<S>(bytes + i).store_aligned(out + i);
+}
+
+// The first `count` of what lies at `memory`, which then begins behind them.
+template <class T>
+T* take(std::uint8_t*& memory, std::size_t count) noexcept {
+  T* first = reinterpret_cast<T*>(memory);
+  memory += count * sizeof(T);
+  return first;
 }
 
 // Stores the bytes of all 64 tokens; vector(Constant<i>) gives the lanes of vector i.
@@ -132,14 +138,14 @@ TQ_INLINE inline void quantize_weights(const float* weights, const float* scales
 
 // The integer weights of a block: [group][row].
 template <int Rows>
-using BlockWeights = IntegerWeights[kMaxPadded / 32][Rows];
+using BlockWeights = IntegerWeights (*)[Rows];
 
 template <class S, Codes Code, int Rows>
-void quantize_block(const CodeShape& shape, const BlockScales& scales, float scale, const float* weights,
-                    BlockWeights<Rows>& out) noexcept {
+void quantize_block(const CodeShape& shape, const float* scales, float scale, const float* weights,
+                    BlockWeights<Rows> out) noexcept {
   const std::size_t groups = shape.groups();
   for (std::size_t group = 0; group < groups; ++group)
-    quantize_weights<S, Code, Rows>(weights, scales.scale[group], scale, out[group]);
+    quantize_weights<S, Code, Rows>(weights, scales + group * kBlockTokens, scale, out[group]);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
  *            destroy) at a time; any number of threads may attend to, read or fork a sequence that nobody is writing.
  *            Two writers on one sequence are detected and refused with TQ_ERR_BUSY. The library starts no thread but
  *            those of tq_pool.
+ * Stack      No call needs more than 64 KB of it.
  * Options    Structs start with struct_size, which their init function sets together with the defaults. The library
  *            reads min(struct_size, its own size) bytes; a size below that of version 0.1 is TQ_ERR_INVALID_ARGUMENT,
  *            non-zero bytes past what this build knows are TQ_ERR_UNSUPPORTED.
