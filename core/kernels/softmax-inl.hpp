@@ -19,10 +19,18 @@ inline constexpr float kLeastExponent = -125.0f, kLeastWeight = -60.0f;
 // bits of x + 1.5 * 2^23 hold; the bias of exponents is added with it.
 template <class S, std::size_t Count>
 TQ_INLINE inline typename S::F exp2_of(typename S::F x, const float (&polynomial)[Count]) noexcept {
-  const typename S::F rounding(12582912.0f + 127.0f), whole = x + rounding, f = x - (whole - rounding);
-  typename S::F p(polynomial[0]);
-  for (std::size_t i = 1; i < Count; ++i) p = S::multiply_add(p, f, typename S::F(polynomial[i]));
-  return p * S::from_bits(S::bits(whole) << 23);
+  const auto power = [&](typename S::F f) TQ_INLINE {
+    typename S::F p(polynomial[0]);
+    for (std::size_t i = 1; i < Count; ++i) p = S::multiply_add(p, f, typename S::F(polynomial[i]));
+    return p;
+  };
+  if constexpr (requires { S::beyond_whole(x); }) {
+    const typename S::F f = S::beyond_whole(x);
+    return S::times_power_of_two(power(f), x - f);
+  } else {
+    const typename S::F rounding(12582912.0f + 127.0f), whole = x + rounding;
+    return power(x - (whole - rounding)) * S::from_bits(S::bits(whole) << 23);
+  }
 }
 
 // 2^x for x <= 127, 0 below kLeastExponent and for NaN.

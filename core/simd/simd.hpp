@@ -7,6 +7,7 @@
 //   where_not_zero(b, v)   lanes of v where b is not 0, else 0
 //   divide            correctly rounded; xsimd's operator is an estimate on NEON
 //   multiply_add      a * b + c, fused where the hardware does; not for code that must be bit-exact
+//   beyond_whole(v), times_power_of_two(v, e)   optional: v less the whole number nearest to it; v * 2^e of a whole number e
 //   subtract_product(c, a, b)   c - a * b, the same
 //   exchange<D>       lane i <- lane i xor D;  butterfly<D>: lanes (i, i + D) <- (a + b, a - b), exactly rounded
 //   interleave_low, _high(a, b)   of each 128 bits: a0 b0 a1 b1, a2 b2 a3 b3;  pairs_low, _high: a0 a1 b0 b1, a2 a3 b2 b3

@@ -29,6 +29,8 @@ struct Avx512 {
   static F limit(F v, F most) noexcept { return _mm512_max_ps(-most, _mm512_min_ps(most, v)); }
   static F divide(F a, F b) noexcept { return _mm512_div_ps(a, b); }
   static F multiply_add(F a, F b, F c) noexcept { return _mm512_fmadd_ps(a, b, c); }
+  static F beyond_whole(F v) noexcept { return _mm512_reduce_ps(v, _MM_FROUND_TO_NEAREST_INT); }
+  static F times_power_of_two(F v, F exponent) noexcept { return _mm512_scalef_ps(v, exponent); }
   static F subtract_product(F c, F a, F b) noexcept { return _mm512_fnmadd_ps(a, b, c); }
 
   template <int Distance>
