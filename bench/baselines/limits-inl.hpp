@@ -69,6 +69,26 @@ double fmas(std::size_t steps) {
   return static_cast<double>(steps) * kChains * kLanes;
 }
 
+// A chain of integer additions, each of which needs the one before: as many cycles of the core. Multiply-adds beside them,
+// because some processors are slower while they use their widest vectors.
+double cycles(std::size_t steps) {
+  F chains[kChains], factor = splat(0.999f), term = splat(1e-20f);
+  TQ_BENCH_UNROLL
+  for (F& v : chains) v = splat(1.0f);
+  keep(factor), keep(term);
+  std::size_t sum = 0, step = 1;
+  for (std::size_t i = 0; i < steps; ++i) {
+    TQ_BENCH_UNROLL
+    for (F& v : chains) {
+      sum += step;
+      asm volatile("" : "+r"(sum), "+r"(step));  // neither folded nor removed
+      v = v * factor + term;
+      keep(v);
+    }
+  }
+  return static_cast<double>(steps) * kChains;
+}
+
 #if defined(__AVX512VNNI__)
 constexpr const char* kDotInstruction = "vpdpbusd zmm";
 double dots(std::size_t steps) {

@@ -9,7 +9,7 @@ namespace {
 
 bench::Baselines all_baselines(const char* name) {
   return {{name, kLanes, panels, decode, prefill},
-          {name, kDotInstruction, read_all, write_all, adds, fmas, dots},
+          {name, kDotInstruction, read_all, write_all, adds, fmas, dots, cycles},
           {naive_fwht, tuned_fwht}};
 }
 

@@ -78,9 +78,10 @@ struct LimitTable {
   std::uint64_t (*read)(const void* data, std::size_t bytes);  // reads everything, as fast as it can
   void (*write)(void* data, std::size_t bytes);                // the same for writing; 0.0f, in whole vectors
   // `steps` steps without dependences between them; return how many operations that was.
-  double (*adds)(std::size_t steps);  // f32 additions
-  double (*fmas)(std::size_t steps);  // f32 multiply-adds
-  double (*dots)(std::size_t steps);  // products of two 8-bit numbers that end in a 32-bit sum
+  double (*adds)(std::size_t steps);    // f32 additions
+  double (*fmas)(std::size_t steps);    // f32 multiply-adds
+  double (*dots)(std::size_t steps);    // products of two 8-bit numbers that end in a 32-bit sum
+  double (*cycles)(std::size_t steps);  // cycles of the core, of which every step needs the one before
 };
 
 struct TransformTable {

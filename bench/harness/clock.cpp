@@ -34,15 +34,6 @@ const cpu_set_t& allowed() {
 double wall_ns() { return read_clock(CLOCK_MONOTONIC); }
 double thread_cpu_ns() { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
-double dependent_additions(std::size_t steps) {
-  std::size_t sum = 0, step = 1;
-  for (std::size_t i = 0; i < steps; ++i) {
-    sum += step;
-    asm volatile("" : "+r"(sum), "+r"(step));  // neither folded nor removed
-  }
-  return static_cast<double>(steps);
-}
-
 bool pin_thread() {
 #if defined(__linux__)
   for (int core = CPU_SETSIZE - 1; core >= 0; --core) {

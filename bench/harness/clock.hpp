@@ -1,15 +1,10 @@
 // Clocks and cores.
 #pragma once
 
-#include <cstddef>
-
 namespace bench {
 
 double wall_ns();
 double thread_cpu_ns();  // of the calling thread: does not count while somebody else has the core
-
-// A chain of `steps` integer additions, each of which needs the one before: as many cycles of the core. Returns steps.
-double dependent_additions(std::size_t steps);
 
 // Binds the calling thread to the last core it may use (interrupts prefer the first), or lets it go again. False where
 // the system does not allow it.

@@ -53,7 +53,7 @@ class Session {
     adds_ = add_rate(limits.adds, &Work::adds);
     fmas_ = add_rate(limits.fmas, &Work::fmas);
     dots_ = add_rate(limits.dots, &Work::dots);
-    cycles_ = add_loop(dependent_additions);
+    cycles_ = add_loop(limits.cycles);
   }
 
   void run() {

@@ -13,7 +13,8 @@ namespace tq {
 
 inline constexpr float kLog2E = 1.44269504f;
 inline constexpr float kLn2 = 0.693147181f;
-// Coded blocks that one kernel call takes: few where many rows read them again and again, so that they stay in the cache.
+// Coded blocks that one kernel call takes, and after which another kv head of a group has its turn: few enough for a
+// second-level cache; fewer where many rows read them again and again.
 inline constexpr std::size_t kRunBlocks = 64, kSharedRunBlocks = 32;
 inline constexpr float kNothing = -std::numeric_limits<float>::infinity();
 

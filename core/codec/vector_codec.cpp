@@ -14,10 +14,8 @@ struct VectorCodec::Block {
       : memory(allocator, gathers ? codec.coder_.code_bytes(CodeLayout::kKeys) + codec.coder_.scale_bytes() : 0) {}
 
   Buffer<std::uint8_t> memory;
-  const std::uint8_t* codes = nullptr;
-  const std::uint8_t* scales = nullptr;
-  const std::uint8_t* next = nullptr;   // codes that will be read soon
-  const std::uint8_t* later = nullptr;  // and after them
+  CodedSide
+      keys{};  // handed on as it is: whoever copies what has just been written waits until it has reached the cache
   std::int8_t offsets[kBlockTokens] = {};
 };
 
@@ -96,10 +94,13 @@ void VectorCodec::gather(const std::uint8_t* codes, std::size_t first, std::size
   if (options_.layout == VectorLayout::kBlocks) {
     const std::uint8_t* stored = codes + first / kBlockTokens * block_bytes();
     std::memset(block.offsets, *stored, sizeof block.offsets);
-    block.scales = stored + 64;
-    block.codes = block.scales + coder_.scale_bytes();
-    block.next = block.codes + block_bytes();
-    block.later = block.next + block_bytes();
+    block.keys.offset_scale = power_of_two(block.offsets[0]);
+    block.keys.scales = stored + 64;
+    // Kernels fetch the codes that follow, but not what comes before them.
+    for (std::size_t at = 0; at < 64 + coder_.scale_bytes(); at += 64) __builtin_prefetch(stored + block_bytes() + at);
+    block.keys.codes = block.keys.scales + coder_.scale_bytes();
+    block.keys.next = block.keys.codes + block_bytes();
+    block.keys.later = block.keys.next + block_bytes();
     return;
   }
   const std::size_t groups = coder_.shape().groups(), cells = coder_.key_cells();
@@ -112,8 +113,9 @@ void VectorCodec::gather(const std::uint8_t* codes, std::size_t first, std::size
     for (std::size_t group = 0; group < groups; ++group) scales[group * kBlockTokens + i] = record[4 * cells + group];
     std::memcpy(block.offsets + i, record + 4 * cells + groups, 1);
   }
-  block.codes = block.next = block.later = block.memory.data();
-  block.scales = scales;
+  block.keys.codes = block.keys.next = block.keys.later = block.memory.data();
+  block.keys.scales = scales;
+  block.keys.offset_scale = 1.0f;
 }
 
 void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size_t count,
@@ -135,7 +137,7 @@ void VectorCodec::decode(const std::uint8_t* codes, std::size_t first, std::size
       float offset_scales[kTile];
       for (std::size_t i = 0; i < (one_offset ? 1 : kTile); ++i)
         offset_scales[i] = power_of_two(block.offsets[tile + i]);
-      coder_.decode_tile({block.codes, CodeLayout::kKeys, block.scales, offset_scales, one_offset, tile,
+      coder_.decode_tile({block.keys.codes, CodeLayout::kKeys, block.keys.scales, offset_scales, one_offset, tile,
                           from - base - tile, to - base - tile},
                          nullptr, row_from(target, from - first), scratch.data());
     }
@@ -187,12 +189,10 @@ void VectorCodec::coded_scores(const std::uint8_t* codes, std::size_t count, con
 void VectorCodec::block_scores(const Block& block, std::size_t vectors, const CodedQuery* queries, std::size_t rows,
                                float* scores, std::size_t stride) const {
   const bool records = options_.layout == VectorLayout::kRecords;
-  const CodedSide keys{block.codes, block.scales, records ? 1.0f : power_of_two(block.offsets[0]), block.next,
-                       block.later};
   if (!records && vectors == kBlockTokens)
-    return kernels().coded_scores(coder_.shape(), keys, queries, rows, scores, stride);
+    return kernels().coded_scores(coder_.shape(), block.keys, queries, rows, scores, stride);
   alignas(64) float found[kMaxRows * kBlockTokens];
-  kernels().coded_scores(coder_.shape(), keys, queries, rows, found, kBlockTokens);
+  kernels().coded_scores(coder_.shape(), block.keys, queries, rows, found, kBlockTokens);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t i = 0; i < vectors; ++i)
       scores[r * stride + i] = found[r * kBlockTokens + i] * (records ? power_of_two(block.offsets[i]) : 1.0f);

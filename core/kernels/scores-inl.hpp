@@ -221,6 +221,7 @@ void coded_scores_of(const CodeShape& shape, const CodedSide& keys, const CodedQ
   alignas(64) float raw[Rows * kBlockTokens];
   raw_scores<S, Code, Rows>(shape, keys, keys.scales, queries, raw);
   for (int r = 0; r < Rows; ++r) {
+    prefetch_write<kBlockTokens * sizeof(float)>(scores + r * stride + kBlockTokens);  // where the next ones may go
     const typename S::F factor(queries[r].scale * keys.offset_scale);
     for (std::size_t t = 0; t < kBlockTokens; t += S::kLanes)
       (S::F::load_aligned(raw + r * kBlockTokens + t) * factor).store_unaligned(scores + r * stride + t);
