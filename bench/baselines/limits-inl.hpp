@@ -39,54 +39,44 @@ void write_all(void* data, std::size_t bytes) {
   }
 }
 
-double adds(std::size_t steps) {
-  F chains[kChains], one = splat(1e-20f);
+// step(v) of each of kChains vectors, again and again; returns how many steps that was.
+template <class Step>
+double on_chains(std::size_t rounds, Step step) {
+  F chains[kChains];
   TQ_BENCH_UNROLL
   for (F& v : chains) v = splat(1.0f);
-  keep(one);
-  for (std::size_t i = 0; i < steps; ++i) {
+  for (std::size_t i = 0; i < rounds; ++i) {
     TQ_BENCH_UNROLL
     for (F& v : chains) {
-      v = v + one;
+      step(v);
       keep(v);
     }
   }
-  return static_cast<double>(steps) * kChains * kLanes;
+  return static_cast<double>(rounds) * kChains;
+}
+
+double adds(std::size_t steps) {
+  F one = splat(1e-20f);
+  keep(one);
+  return on_chains(steps, [one](F& v) { v = v + one; }) * kLanes;
 }
 
 double fmas(std::size_t steps) {
-  F chains[kChains], factor = splat(0.999f), term = splat(1e-20f);
-  TQ_BENCH_UNROLL
-  for (F& v : chains) v = splat(1.0f);
+  F factor = splat(0.999f), term = splat(1e-20f);
   keep(factor), keep(term);
-  for (std::size_t i = 0; i < steps; ++i) {
-    TQ_BENCH_UNROLL
-    for (F& v : chains) {
-      v = v * factor + term;
-      keep(v);
-    }
-  }
-  return static_cast<double>(steps) * kChains * kLanes;
+  return on_chains(steps, [factor, term](F& v) { v = v * factor + term; }) * kLanes;
 }
 
 // A chain of integer additions, each of which needs the one before: as many cycles of the core. Multiply-adds beside them,
 // because some processors are slower while they use their widest vectors.
 double cycles(std::size_t steps) {
-  F chains[kChains], factor = splat(0.999f), term = splat(1e-20f);
-  TQ_BENCH_UNROLL
-  for (F& v : chains) v = splat(1.0f);
+  F factor = splat(0.999f), term = splat(1e-20f);
   keep(factor), keep(term);
-  std::size_t sum = 0, step = 1;
-  for (std::size_t i = 0; i < steps; ++i) {
-    TQ_BENCH_UNROLL
-    for (F& v : chains) {
-      sum += step;
-      asm volatile("" : "+r"(sum), "+r"(step));  // neither folded nor removed
-      v = v * factor + term;
-      keep(v);
-    }
-  }
-  return static_cast<double>(steps) * kChains;
+  return on_chains(steps, [factor, term, sum = std::size_t{0}, one = std::size_t{1}](F& v) mutable {
+    sum += one;
+    asm volatile("" : "+r"(sum), "+r"(one));  // neither folded nor removed
+    v = v * factor + term;
+  });
 }
 
 #if defined(__AVX512VNNI__)

@@ -81,7 +81,7 @@ struct LimitTable {
   double (*adds)(std::size_t steps);    // f32 additions
   double (*fmas)(std::size_t steps);    // f32 multiply-adds
   double (*dots)(std::size_t steps);    // products of two 8-bit numbers that end in a 32-bit sum
-  double (*cycles)(std::size_t steps);  // cycles of the core, of which every step needs the one before
+  double (*cycles)(std::size_t steps);  // cycles of the core: each waits for the one before
 };
 
 struct TransformTable {

@@ -151,7 +151,7 @@ class AttendTask {
     if (count < kLeastShared || run.keys.format != Format::kTq4 || run.values.format != Format::kTq4) return 0;
     QueryRows groups[kMaxSharedGroups];
     for (std::size_t g = 0; g < count; ++g) groups[g] = query_rows(g * kMaxRows, kMaxRows);
-    kernels().attend_shared(run, groups, count, tile_.shared_memory());
+    kernels().attend_shared(run, groups, count, tile_.kernel_memory());
     return count * kMaxRows;
   }
 
@@ -183,7 +183,7 @@ class AttendTask {
       for (std::size_t r = 0; partial && r < rows; ++r) visible[r] = visible_columns(row + r, job_.segments[i]);
       if (partial) run.visible = visible;
       run.far = options_.far && row == 0;  // the other rows find the blocks near
-      kernels().attend_run(run, query_rows(row, rows), tile_.run_memory());
+      kernels().attend_run(run, query_rows(row, rows), tile_.kernel_memory());
     }
     return i + count;
   }
@@ -231,7 +231,7 @@ class AttendTask {
       const CodedSide values{block.values, block.value_scales, power_of_two(header.value_offset), block.values,
                              nullptr};
       return kernels().coded_values(shape, values, tile_.scores(row), rows, tile_.rotated_sums(row),
-                                    tile_.run_memory());
+                                    tile_.kernel_memory());
     }
     const Element element = shape.format == Format::kF16 ? Element::kF16 : Element::kBf16;
     kernels().row_values({block.values, element, shape.dim}, kBlockTokens, shape.dim, tile_.scores(row), rows,

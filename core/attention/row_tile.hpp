@@ -27,26 +27,25 @@ struct TileLayout {
         coded(aligned(integers + rows * digits)),
         broken(aligned(coded + rows * sizeof(CodedQuery) / sizeof(float))),
         kept(aligned(broken + (rows + sizeof(float) - 1) / sizeof(float))),
-        weights(std::min(rows, kScoredRows) * kBlockTokens),
-        tokens(weights + run_memory(std::min(rows, kMaxRows), value_groups(layer)) / sizeof(float)),
+        tokens(std::min(rows, kScoredRows) * kBlockTokens),
         scratch(tokens + token_count(layer, rows)) {}
 
   std::size_t key_padded, value_padded;
   std::size_t digits;  // of a query, and sums of its groups
   std::size_t rotated, exact_sums, rotated_sums, mean, maxima, sums, integers, coded, broken, kept;
   // What need not outlast a step, and starts with scores, has a place of its own.
-  std::size_t weights, tokens, scratch;
+  std::size_t tokens, scratch;
 
  private:
   static constexpr std::size_t aligned(std::size_t floats) { return round_up(floats, kAlignment / sizeof(float)); }
-  static std::size_t value_groups(const Layer& layer) { return layer.value_coder().shape().groups(); }
 
-  // Tokens expanded to floats and the keys of these by columns, or what the attend_shared kernel needs.
+  // What kernels need for coded blocks; or tokens expanded to floats, and the keys of these by columns.
   std::size_t token_count(const Layer& layer, std::size_t rows) const {
-    if (rows <= kMaxRows) return 0;
+    const std::size_t groups = layer.value_coder().shape().groups();
+    if (rows <= kMaxRows) return run_memory(rows, groups) / sizeof(float);
     const std::size_t floats = kBlockTokens * (key_padded + value_padded + (rows >= kScoredRows ? key_padded : 0));
     const std::size_t bytes =
-        kSharedState + run_memory(kMaxRows, value_groups(layer)) + kBlockTokens * (key_padded + value_padded + 1);
+        kSharedState + run_memory(kMaxRows, groups) + kBlockTokens * (key_padded + value_padded + 1);
     return std::max(floats, bytes / sizeof(float));
   }
 };
@@ -94,10 +93,8 @@ class RowTile {
     return {to, Element::kF32, at_.value_padded};
   }
 
-  // Memory of the attend_run and coded_values kernels.
-  std::uint8_t* run_memory() { return reinterpret_cast<std::uint8_t*>(scratch_ + at_.weights); }
-  // Memory of the attend_shared kernel; only in tiles of more than kMaxRows rows.
-  std::uint8_t* shared_memory() { return reinterpret_cast<std::uint8_t*>(tokens()); }
+  // Memory of the kernels that read coded blocks; of attend_shared only in tiles of more than kMaxRows rows.
+  std::uint8_t* kernel_memory() { return reinterpret_cast<std::uint8_t*>(tokens()); }
 
   // Rotates and quantizes a loaded query.
   void prepare(const Layer& layer, std::size_t row) {

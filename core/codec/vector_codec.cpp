@@ -14,8 +14,8 @@ struct VectorCodec::Block {
       : memory(allocator, gathers ? codec.coder_.code_bytes(CodeLayout::kKeys) + codec.coder_.scale_bytes() : 0) {}
 
   Buffer<std::uint8_t> memory;
-  CodedSide
-      keys{};  // handed on as it is: whoever copies what has just been written waits until it has reached the cache
+  // Handed on as it is: whoever copies what has just been written waits until it has reached the cache.
+  CodedSide keys{};
   std::int8_t offsets[kBlockTokens] = {};
 };
 

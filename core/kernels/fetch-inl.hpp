@@ -21,8 +21,8 @@ TQ_INLINE inline void prefetch_later(const std::uint8_t* at) noexcept {
 
 // Asks for memory that will be written soon.
 template <std::size_t bytes>
-TQ_INLINE inline void prefetch_write(const float* at) noexcept {
-  for (std::size_t i = 0; i < bytes / sizeof(float); i += 64 / sizeof(float)) __builtin_prefetch(at + i, 1);
+TQ_INLINE inline void prefetch_write(const void* at) noexcept {
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char*>(at) + i, 1);
 }
 
 // Rows that will be read later, of which one is asked for at each step of something else: who asks for all at once has to

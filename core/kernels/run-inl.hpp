@@ -30,15 +30,14 @@ struct LaneSums {
 // Moves the reference of a row; returns what that multiplies weights by.
 template <class S>
 float rescale_row(const CodedRun& run, const QueryRows& rows, int r, float reference, float* lane_sums) noexcept {
-  alignas(64) float change[S::kLanes];
-  exp2<S>(typename S::F(rows.maxima[r]) - typename S::F(reference)).store_aligned(change);
+  const float change = S::first(exp2<S>(typename S::F(rows.maxima[r]) - typename S::F(reference)));
   const std::size_t padded = padded_dim(run.values.dim);
-  rows.sums[r] *= change[0];
-  scale_floats<S>(lane_sums, S::kLanes, change[0]);
-  scale_floats<S>(rows.value_sums + r * padded, padded, change[0]);
-  scale_floats<S>(rows.exact_sums + r * padded, padded, change[0]);
+  rows.sums[r] *= change;
+  scale_floats<S>(lane_sums, S::kLanes, change);
+  scale_floats<S>(rows.value_sums + r * padded, padded, change);
+  scale_floats<S>(rows.exact_sums + r * padded, padded, change);
   rows.maxima[r] = reference;
-  return change[0];
+  return change;
 }
 
 // Raw scores to logits: times `factor` plus `shift`, soft cap, and -infinity where the row does not see a token.

@@ -8,28 +8,32 @@
 namespace tq_test {
 namespace {
 
-constexpr Shape kShape{1, 64, 80};
-constexpr std::size_t kCount = 3 * 128 * 64 + 4 + 37;  // three ranges, sinks and a tail
-constexpr std::uint32_t kHeads = 5;                    // more than one kernel call takes
-
 struct Result {
-  std::vector<float> output = std::vector<float>(kHeads * kShape.value_dim), log_sum_exp = std::vector<float>(kHeads);
+  std::vector<float> output, log_sum_exp;
 };
 
-class LongContext : public testing::Test {
+void expect_same_bits(const Result& a, const Result& b) {
+  EXPECT_EQ(a.output, b.output);
+  EXPECT_EQ(a.log_sum_exp, b.log_sum_exp);
+}
+
+// One long sequence and one new token with q_heads queries of standard deviation `sigma`.
+class LongSequence : public testing::Test {
  protected:
-  LongContext() : cache_(layer_options(kShape)), sequence_(cache_.sequence()) {
-    Random random(11);
-    cache_.append(sequence_, random_tokens(random, kShape, kCount));
-    query_ = gaussian(random, kHeads * kShape.key_dim, 2.0f);
+  LongSequence(const Shape& shape, std::size_t count, std::uint32_t q_heads, std::uint32_t seed, float sigma)
+      : shape_(shape), q_heads_(q_heads), cache_(layer_options(shape)), sequence_(cache_.sequence()) {
+    Random random(seed);
+    cache_.append(sequence_, random_tokens(random, shape, count));
+    query_ = gaussian(random, q_heads * shape.key_dim, sigma);
   }
 
-  Result attend(const std::vector<float>& query, tq_pool* pool = nullptr) const {
+  Result attend(const std::vector<float>& query, tq_pool* pool = nullptr,
+                tq_parallel_for parallel_for = nullptr) const {
     reference::Settings settings;
-    settings.q_heads = kHeads;
+    settings.q_heads = q_heads_;
     tq_attend_options options = attend_options(settings);
-    options.pool = pool;
-    Result result;
+    options.pool = pool, options.parallel_for = parallel_for;
+    Result result{std::vector<float>(q_heads_ * shape_.value_dim), std::vector<float>(q_heads_)};
     tq_attend_item item;
     tq_attend_item_init(&item, sizeof item);
     item.sequence = sequence_, item.n_query = 1, item.query = query.data();
@@ -39,42 +43,54 @@ class LongContext : public testing::Test {
     return result;
   }
 
+  // Compares with dense attention on the same codes; `most`: of the relative error. The codes' own error is about 0.12.
+  void expect_dense(double most) const {
+    const Result result = attend(query_);
+    const Tokens decoded = cache_.read(sequence_);
+    for (std::size_t head = 0; head < q_heads_; ++head) {
+      const std::vector<double> dense =
+          reference::dense(decoded, head * shape_.kv_heads / q_heads_, &query_[head * shape_.key_dim]);
+      const std::vector<float> expected(dense.begin(), dense.end());
+      const float* output = &result.output[head * shape_.value_dim];
+      EXPECT_LE(std::sqrt(relative_squared_error(output, expected.data(), expected.size())), most) << "head " << head;
+    }
+  }
+
+  // A query that holds NaN spoils its own output and no other.
+  void expect_nan_stays_in(std::size_t head) const {
+    std::vector<float> query = query_;
+    query[head * shape_.key_dim + 7] = NAN;
+    const Result result = attend(query);
+    for (std::size_t i = 0; i < result.output.size(); ++i)
+      ASSERT_EQ(std::isnan(result.output[i]), i / shape_.value_dim == head) << i;
+  }
+
+  Shape shape_;
+  std::uint32_t q_heads_;
   Cache cache_;
   tq_sequence sequence_;
   std::vector<float> query_;
 };
 
-TEST_F(LongContext, AgreesWithDenseAttentionOnTheSameCodes) {
-  const Result result = attend(query_);
-  const Tokens decoded = cache_.read(sequence_);
-  for (std::size_t head = 0; head < kHeads; ++head) {
-    const std::vector<double> expected = reference::dense(decoded, 0, &query_[head * kShape.key_dim]);
-    double error = 0, norm = 0;
-    for (std::size_t j = 0; j < expected.size(); ++j) {
-      const double difference = expected[j] - double{result.output[head * kShape.value_dim + j]};
-      error += difference * difference, norm += expected[j] * expected[j];
-    }
-    EXPECT_LE(std::sqrt(error / norm), 0.02) << "head " << head;  // the codes' own error is about 0.12
-  }
-}
+class LongContext : public LongSequence {
+ protected:
+  static constexpr Shape kShape{1, 64, 80};
+  static constexpr std::size_t kCount = 3 * 128 * 64 + 4 + 37;  // three ranges, sinks and a tail
+
+  LongContext() : LongSequence(kShape, kCount, 5, 11, 2.0f) {}  // more heads than one kernel call takes
+};
+
+TEST_F(LongContext, AgreesWithDenseAttentionOnTheSameCodes) { expect_dense(0.02); }
 
 TEST_F(LongContext, GivesTheSameBitsForEveryNumberOfThreads) {
   const Result alone = attend(query_);
   for (const std::uint32_t threads : {1u, 2u, 5u}) {
-    const Pool pool(threads);
-    const Result shared = attend(query_, pool);
-    EXPECT_EQ(shared.output, alone.output) << threads;
-    EXPECT_EQ(shared.log_sum_exp, alone.log_sum_exp) << threads;
+    SCOPED_TRACE(threads);
+    expect_same_bits(attend(query_, Pool(threads)), alone);
   }
 }
 
-TEST_F(LongContext, TellsWhichQueryHoldsNan) {
-  std::vector<float> query = query_;
-  query[2 * kShape.key_dim + 7] = NAN;
-  const Result result = attend(query);
-  for (std::size_t i = 0; i < result.output.size(); ++i)
-    ASSERT_EQ(std::isnan(result.output[i]), i / kShape.value_dim == 2) << i;
-}
+TEST_F(LongContext, TellsWhichQueryHoldsNan) { expect_nan_stays_in(2); }
 
 TEST_F(LongContext, CountsItsCalls) {
   const tq_cache_statistics before = cache_.stats();
@@ -92,69 +108,28 @@ TEST_F(LongContext, CountsItsCalls) {
 }
 
 // Without other threads up to eight kv heads go through the context together; with a parallel-for each on its own.
-class ManyHeads : public testing::Test {
+class ManyHeads : public LongSequence {
  protected:
-  static constexpr Shape kShape{9, 64, 32};
-  static constexpr std::size_t kCount = (2 * 128 + 8) * 64 + 4 + 5;  // two ranges
-  static constexpr std::size_t kQueryHeads = 2 * kShape.kv_heads;
-
-  ManyHeads() : cache_(layer_options(kShape)), sequence_(cache_.sequence()) {
-    Random random(12);
-    cache_.append(sequence_, random_tokens(random, kShape, kCount));
-    query_ = gaussian(random, kQueryHeads * kShape.key_dim, 1.0f);
-  }
-
-  std::vector<float> attend(tq_parallel_for parallel_for, tq_pool* pool = nullptr) const {
-    reference::Settings settings;
-    settings.q_heads = kQueryHeads;
-    tq_attend_options options = attend_options(settings);
-    options.pool = pool, options.parallel_for = parallel_for;
-    std::vector<float> output(kQueryHeads * kShape.value_dim);
-    tq_attend_item item;
-    tq_attend_item_init(&item, sizeof item);
-    item.sequence = sequence_, item.n_query = 1, item.query = query_.data(), item.output = output.data();
-    Error error;
-    EXPECT_TQ_OK(tq_attend(cache_, &options, &item, 1, &error), error);
-    return output;
-  }
-
-  Cache cache_;
-  tq_sequence sequence_;
-  std::vector<float> query_;
+  ManyHeads() : LongSequence({9, 64, 32}, (2 * 128 + 8) * 64 + 4 + 5, 18, 12, 1.0f) {}  // two ranges
 };
 
 TEST_F(ManyHeads, AgreeWithDenseAttentionOnTheSameCodes) {
-  const std::vector<float> result = attend(nullptr);
-  const Tokens decoded = cache_.read(sequence_);
-  for (std::size_t head = 0; head < kQueryHeads; ++head) {
-    const std::vector<double> expected = reference::dense(decoded, head / 2, &query_[head * kShape.key_dim]);
-    double error = 0, norm = 0;
-    for (std::size_t j = 0; j < expected.size(); ++j) {
-      const double difference = expected[j] - double{result[head * kShape.value_dim + j]};
-      error += difference * difference, norm += expected[j] * expected[j];
-    }
-    EXPECT_LE(std::sqrt(error / norm), 0.03)
-        << "head " << head;  // a quarter of the codes' own error (docs/numerics.md)
-  }
+  expect_dense(0.03);  // a quarter of the codes' own error (docs/numerics.md)
 }
 
 TEST_F(ManyHeads, GiveTheSameBitsHoweverTheyAreSharedOut) {
-  const std::vector<float> together = attend(nullptr);
+  const Result together = attend(query_);
   const auto backwards = [](void*, size_t count, void (*task)(void*, size_t), void* context) {
     while (count-- != 0) task(context, count);
   };
-  EXPECT_EQ(attend(backwards), together);
+  expect_same_bits(attend(query_, nullptr, backwards), together);
   for (const std::uint32_t threads : {2u, 3u}) {
-    const Pool pool(threads);
-    EXPECT_EQ(attend(nullptr, pool), together) << threads;
+    SCOPED_TRACE(threads);
+    expect_same_bits(attend(query_, Pool(threads)), together);
   }
 }
 
-TEST_F(ManyHeads, SpreadNanNoFurtherThanTheirQuery) {
-  query_[5 * kShape.key_dim + 7] = NAN;
-  const std::vector<float> result = attend(nullptr);
-  for (std::size_t i = 0; i < result.size(); ++i) ASSERT_EQ(std::isnan(result[i]), i / kShape.value_dim == 5) << i;
-}
+TEST_F(ManyHeads, SpreadNanNoFurtherThanTheirQuery) { expect_nan_stays_in(5); }
 
 }  // namespace
 }  // namespace tq_test

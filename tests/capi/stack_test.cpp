@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 
 #include "attention_call.hpp"
@@ -44,9 +45,9 @@ class Stack : public testing::Test {
 
   // Appending, reading and attention with few and many queries.
   static void expect_little(const tq_layer_options& options, std::size_t count) {
-    const Shape shape{options.kv_heads, options.key_dim, options.value_dim != 0 ? options.value_dim : options.key_dim};
     Random random(5);
     const Cache cache(options);
+    const Shape shape = cache.shape();
     const tq_sequence sequence = cache.sequence();
     const Tokens tokens = random_tokens(random, shape, count);
     const auto expect = [&](const char* call, const std::function<void()>& body) {
@@ -58,10 +59,9 @@ class Stack : public testing::Test {
       CallStyle style;
       style.settings.q_heads = 4 * shape.kv_heads;
       style.new_tokens = queries == 3;
-      std::vector<AttendItem> items;
-      items.emplace_back(random, shape, style, sequence, queries);
+      const AttendItem memory(random, shape, style, sequence, queries);
       const tq_attend_options call = attend_options(style.settings);
-      const tq_attend_item item = items[0].item();
+      const tq_attend_item item = memory.item();
       expect("attend", [&] {
         Error error;
         EXPECT_TQ_OK(tq_attend(cache, &call, &item, 1, &error), error);
