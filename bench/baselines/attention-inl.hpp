@@ -163,4 +163,6 @@ bench::PanelList panels(Type type) {
   return type == Type::kF16 ? list_of<StoredF16>() : list_of<StoredBf16>();
 }
 
+bench::PanelList prefill_panels(Type) { return list_of<StoredF32>(); }
+
 }  // namespace

@@ -69,7 +69,8 @@ struct AttentionTable {
   int lanes;
   PanelList (*panels)(Type type);  // the register tiles worth trying
   void (*decode)(Type type, const Tiling& tiling, const DecodeJob& job);
-  void (*prefill)(Type type, const Tiling& tiling, const PrefillJob& job);  // panels of kF32: tiles are widened first
+  PanelList (*prefill_panels)(Type type);  // those of kF32: tiles of the cache are widened first
+  void (*prefill)(Type type, const Tiling& tiling, const PrefillJob& job);
 };
 
 struct LimitTable {

@@ -55,17 +55,18 @@ Tiling fastest(const std::vector<Tiling>& candidates, int turns, const std::func
 constexpr int kTurns = 5;
 
 // Register tiles that `rows` rows can fill, the same one for scores and values.
-std::vector<Tiling> candidates_for(Type type, std::size_t rows, bool prefetch) {
+std::vector<Tiling> candidates_for(const PanelList& panels, std::size_t rows, bool prefetch) {
   std::vector<Tiling> candidates;
-  for (const Panel& panel : baselines().attention.panels(type)) {
+  for (const Panel& panel : panels) {
     if (static_cast<std::size_t>(panel.rows) <= rows) candidates.push_back({panel, panel, prefetch});
   }
   return candidates;
 }
 
 // Chooses for scores first, then for values.
-Tiling fastest_panels(Type type, std::size_t rows, bool prefetch, const std::function<void(const Tiling&)>& run) {
-  std::vector<Tiling> candidates = candidates_for(type, rows, prefetch);
+Tiling fastest_panels(const PanelList& panels, std::size_t rows, bool prefetch,
+                      const std::function<void(const Tiling&)>& run) {
+  std::vector<Tiling> candidates = candidates_for(panels, rows, prefetch);
   const Panel scores = fastest(candidates, kTurns, run).scores;
   for (Tiling& candidate : candidates) candidate.scores = scores;
   return fastest(candidates, kTurns, run);
@@ -143,8 +144,8 @@ Tiling tune_decode(const UncompressedCall& call) {
   if (!known.contains(shape)) {
     UncompressedCall part = call;
     part.tokens = 2048;
-    known[shape] =
-        fastest_panels(call.tiles->type(), call.rows, true, [&](const Tiling& t) { run_decode(part, t, nullptr); });
+    known[shape] = fastest_panels(baselines().attention.panels(call.tiles->type()), call.rows, true,
+                                  [&](const Tiling& t) { run_decode(part, t, nullptr); });
   }
   Tiling with = known[shape], without = with;
   without.prefetch = false;
@@ -159,7 +160,8 @@ std::string describe(const Tiling& tiling) {
 }
 
 Panel fastest_panel(Type type, std::size_t rows, const std::function<void(const Panel&)>& run) {
-  return fastest(candidates_for(type, rows, true), kTurns, [&](const Tiling& tiling) { run(tiling.scores); }).scores;
+  const std::vector<Tiling> candidates = candidates_for(baselines().attention.panels(type), rows, true);
+  return fastest(candidates, kTurns, [&](const Tiling& tiling) { run(tiling.scores); }).scores;
 }
 
 void run_prefill(const UncompressedCall& call, const PrefillShape& shape, const Tiling& tiling, Team* team) {
@@ -173,11 +175,11 @@ void run_prefill(const UncompressedCall& call, const PrefillShape& shape, const 
 }
 
 Tiling tune_prefill(const UncompressedCall& call, const PrefillShape& shape) {
-  // The tiles are widened to f32 first, so the panels are those of f32; one block of rows is enough to tell.
+  // One block of rows is enough to tell.
   const Tiles& tiles = *call.tiles;
   const PrefillJob job{call.queries,  std::min(call.rows, kPrefillRows),     shape.group, tiles.head_dim(),
                        tiles.head(0), tiles.tokens() - shape.new_tokens + 1, call.out};
-  return fastest_panels(Type::kF32, job.rows, false,
+  return fastest_panels(baselines().attention.prefill_panels(tiles.type()), job.rows, false,
                         [&](const Tiling& tiling) { baselines().attention.prefill(tiles.type(), tiling, job); });
 }
 

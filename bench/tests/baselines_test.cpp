@@ -1,6 +1,7 @@
 // The baselines compute what they claim to: a fast wrong baseline would make the library look bad, a slow one good.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -60,26 +61,52 @@ struct Shape {
   std::size_t head_dim, group, tokens;
 };
 
-TEST(Baselines, DecodeIsAttentionWithEveryRegisterTile) {
+void expect_decode(const Shape& shape) {
   constexpr std::size_t kHeads = 2;
-  for (const Shape& shape : {Shape{64, 1, 64}, Shape{128, 4, 100}, Shape{256, 8, 129}, Shape{128, 3, 1}}) {
-    const Pool pool(kHeads, shape.head_dim);
-    const std::vector<float> queries = gaussian(kHeads * shape.group * shape.head_dim, 7);
-    const std::vector<float> scaled = scaled_queries(queries, shape.head_dim);
-    for (const Type type : {Type::kF32, Type::kF16, Type::kBf16}) {
-      const Tiles tiles(pool, type, kHeads, shape.tokens);
-      for (const Panel& panel : baselines().attention.panels(type)) {
-        if (static_cast<std::size_t>(panel.rows) > shape.group) continue;
-        for (const bool prefetch : {false, true}) {
-          SCOPED_TRACE(describe(panel));
-          std::vector<float> out(queries.size());
-          run_decode({&tiles, scaled.data(), shape.group, out.data()}, {panel, panel, prefetch}, nullptr);
-          for (std::size_t row = 0; row < kHeads * shape.group; ++row) {
-            const std::size_t at = row * shape.head_dim;
-            expect_rows(pool, type, row / shape.group, shape.tokens, queries.data() + at, out.data() + at);
-          }
+  const Pool pool(kHeads, shape.head_dim);
+  const std::vector<float> queries = gaussian(kHeads * shape.group * shape.head_dim, 7);
+  const std::vector<float> scaled = scaled_queries(queries, shape.head_dim);
+  for (const Type type : {Type::kF32, Type::kF16, Type::kBf16}) {
+    const Tiles tiles(pool, type, kHeads, shape.tokens);
+    for (const Panel& panel : baselines().attention.panels(type)) {
+      if (static_cast<std::size_t>(panel.rows) > shape.group) continue;
+      for (const bool prefetch : {false, true}) {
+        SCOPED_TRACE(describe(panel));
+        std::vector<float> out(queries.size());
+        run_decode({&tiles, scaled.data(), shape.group, out.data()}, {panel, panel, prefetch}, nullptr);
+        for (std::size_t row = 0; row < kHeads * shape.group; ++row) {
+          const std::size_t at = row * shape.head_dim;
+          expect_rows(pool, type, row / shape.group, shape.tokens, queries.data() + at, out.data() + at);
         }
       }
+    }
+  }
+}
+
+TEST(Baselines, DecodeIsAttentionWithEveryRegisterTile) {
+  for (const Shape& shape : {Shape{64, 1, 64}, Shape{128, 4, 100}, Shape{256, 8, 129}, Shape{128, 3, 1}})
+    expect_decode(shape);
+}
+
+TEST(Baselines, DecodeWithAsManyRowsAsATileHas) {
+  for (const Shape& shape : {Shape{64, 16, 1}, Shape{128, 15, 63}, Shape{64, 16, 65}, Shape{256, 16, 64}})
+    expect_decode(shape);
+}
+
+// The panels for scores and for values are chosen one by one, so any pair must work.
+TEST(Baselines, DecodeMixesPanels) {
+  constexpr std::size_t kDim = 128, kRows = 8, kTokens = 100;
+  const Pool pool(1, kDim);
+  const std::vector<float> queries = gaussian(kRows * kDim, 7), scaled = scaled_queries(queries, kDim);
+  const Tiles tiles(pool, Type::kBf16, 1, kTokens);
+  const PanelList panels = baselines().attention.panels(Type::kBf16);
+  for (const Panel& scores : panels) {
+    for (const Panel& values : panels) {
+      if (scores.rows > static_cast<int>(kRows) || values.rows > static_cast<int>(kRows)) continue;
+      SCOPED_TRACE(describe(Tiling{scores, values, false}));
+      std::vector<float> out(queries.size());
+      run_decode({&tiles, scaled.data(), kRows, out.data()}, {scores, values, false}, nullptr);
+      expect_rows(pool, Type::kBf16, 0, kTokens, queries.data() + 7 * kDim, out.data() + 7 * kDim);
     }
   }
 }
@@ -98,27 +125,64 @@ TEST(Baselines, TwoThreadsComputeTheSame) {
   EXPECT_EQ(one, two);
 }
 
-// 50 new tokens with 3 query heads are 150 rows: one whole block of rows and a part.
-TEST(Baselines, PrefillIsCausalAttentionWithEveryRegisterTile) {
-  constexpr std::size_t kHeads = 2, kDim = 128, kGroup = 3, kNew = 50, kCached = 100;
-  const Pool pool(kHeads, kDim);
-  const std::vector<float> queries = gaussian(kHeads * kNew * kGroup * kDim, 7);
-  const std::vector<float> scaled = scaled_queries(queries, kDim);
-  for (const Type type : {Type::kF32, Type::kF16, Type::kBf16}) {
-    const Tiles tiles(pool, type, kHeads, kCached + kNew);
-    for (const Panel& panel : baselines().attention.panels(Type::kF32)) {
-      SCOPED_TRACE(describe(panel));
-      std::vector<float> out(queries.size());
-      run_prefill({&tiles, scaled.data(), kNew * kGroup, out.data()}, {kNew, kGroup}, {panel, panel}, nullptr);
-      for (const std::size_t row :
-           {std::size_t{0}, std::size_t{2}, std::size_t{95}, std::size_t{96}, kNew * kGroup - 1}) {
-        for (std::size_t head = 0; head < kHeads; ++head) {
-          const std::size_t at = (head * kNew * kGroup + row) * kDim;
-          expect_rows(pool, type, head, kCached + row / kGroup + 1, queries.data() + at, out.data() + at);
-        }
+struct PrefillCase {
+  std::size_t head_dim, group, new_tokens, cached;
+};
+
+// Every `every`-th row and the last one, with all panels.
+void expect_prefill(const PrefillCase& shape, Type type, const std::vector<float>& queries,
+                    const std::vector<float>& scaled, std::size_t every) {
+  constexpr std::size_t kHeads = 2;
+  const std::size_t d = shape.head_dim, rows = shape.new_tokens * shape.group;
+  const Pool pool(kHeads, d);
+  const Tiles tiles(pool, type, kHeads, shape.cached + shape.new_tokens);
+  for (const Panel& panel : baselines().attention.prefill_panels(type)) {
+    SCOPED_TRACE(describe(panel) + ", " + std::to_string(rows) + " rows, head_dim " + std::to_string(d));
+    std::vector<float> out(queries.size());
+    run_prefill({&tiles, scaled.data(), rows, out.data()}, {shape.new_tokens, shape.group}, {panel, panel}, nullptr);
+    for (std::size_t i = 0; i < rows + every - 1; i += every) {
+      const std::size_t row = std::min(i, rows - 1);
+      for (std::size_t head = 0; head < kHeads; ++head) {
+        const std::size_t at = (head * rows + row) * d;
+        expect_rows(pool, type, head, shape.cached + row / shape.group + 1, queries.data() + at, out.data() + at);
       }
     }
   }
+}
+
+void expect_prefill(const PrefillCase& shape, std::size_t every) {
+  const std::vector<float> queries = gaussian(2 * shape.new_tokens * shape.group * shape.head_dim, 7);
+  for (const Type type : {Type::kF32, Type::kF16, Type::kBf16})
+    expect_prefill(shape, type, queries, scaled_queries(queries, shape.head_dim), every);
+}
+
+// 50 new tokens with 3 query heads are 150 rows: one whole block of 96 rows and a part.
+TEST(Baselines, PrefillIsCausalAttentionWithEveryRegisterTile) { expect_prefill({128, 3, 50, 100}, 5); }
+
+TEST(Baselines, PrefillAtTheEdgesOfTiles) {
+  for (const std::size_t rows : {1, 15, 16, 17, 33}) {
+    for (const std::size_t cached : {0, 62, 63, 64}) expect_prefill({64, 1, rows, cached}, 8);
+  }
+  expect_prefill({128, 17, 1, 63}, 8);
+  expect_prefill({256, 1, 17, 64}, 8);
+  expect_prefill({128, 5, 3, 255}, 7);
+}
+
+// A block of rows ends within a new token's rows, too.
+TEST(Baselines, PrefillOfMoreThanABlock) {
+  expect_prefill({64, 8, 130, 500}, 103);
+  expect_prefill({256, 5, 104, 200}, 103);
+}
+
+// Queries so long that the largest score so far changes often and by much. They are rounded to bf16 beforehand, or else
+// their rounding would count.
+TEST(Baselines, PrefillFollowsTheMaximum) {
+  constexpr PrefillCase kShape{128, 4, 10, 900};
+  const float scale = 1.44269504f / std::sqrt(128.0f);
+  std::vector<float> scaled = gaussian(2 * 40 * 128, 7), queries;
+  for (float& x : scaled) x = stored(Type::kBf16, x * 2);
+  for (const float x : scaled) queries.push_back(x / scale);
+  expect_prefill(kShape, Type::kBf16, queries, scaled, 1);
 }
 
 // Integers keep every sum exact up to the last scaling by a power of two.
