@@ -3,6 +3,14 @@
 #pragma once
 
 #include "panel-inl.hpp"
+#if defined(TQ_BENCH_TILES)
+#include "panel_tiles-inl.hpp"
+#else
+namespace {
+inline void begin_tiles(std::size_t) {}
+inline void end_tiles() {}
+}  // namespace
+#endif
 
 namespace {
 
@@ -58,6 +66,8 @@ void decode(Type type, const Tiling& tiling, const DecodeJob& job) {
   alignas(64) float s[bench::kMaxDecodeRows * kTileTokens];
   Running state[bench::kMaxDecodeRows];
   std::memset(job.out, 0, job.rows * d * sizeof(float));
+  const bool tiles = tiling.scores.tiles || tiling.values.tiles;
+  if (tiles) begin_tiles(job.rows);
   const std::size_t ahead = tiling.prefetch ? 2 * d * kTileTokens * bench::bytes_of(type) : 0;
   for (std::size_t first = 0; first < job.tokens; first += kTileTokens) {
     const char* keys = bytes_at(job.tiles, first * 2 * d, type);
@@ -71,6 +81,7 @@ void decode(Type type, const Tiling& tiling, const DecodeJob& job) {
       tiling.values.run(s, kTileTokens, job.rows, values, kTileTokens, job.out + j, d, true, ahead);
     }
   }
+  if (tiles) end_tiles();
   for (std::size_t r = 0; r < job.rows; ++r) normalise(job.out + r * d, d, state[r].sum);
 }
 
@@ -146,11 +157,13 @@ constexpr Panel kPanels[] = {
 
 #if defined(__AVX512BF16__)
 template <>
-constexpr Panel kPanels<StoredBf16>[] = {{1, 4, panel_bf16_dot<1, 4>},
-                                         {2, 4, panel_bf16_dot<2, 4>},
-                                         {4, 4, panel_bf16_dot<4, 4>},
-                                         {4, 2, panel_bf16_dot<4, 2>},
-                                         {8, 2, panel_bf16_dot<8, 2>}};
+constexpr Panel kPanels<StoredBf16>[] = {{1, 4, panel_bf16_dot<1, 4>}, {2, 4, panel_bf16_dot<2, 4>},
+                                         {4, 4, panel_bf16_dot<4, 4>}, {4, 2, panel_bf16_dot<4, 2>},
+                                         {8, 2, panel_bf16_dot<8, 2>},
+#if defined(TQ_BENCH_TILES)
+                                         {1, 4, panel_tiles, true}
+#endif
+};
 #endif
 
 template <class Stored>

@@ -8,7 +8,7 @@
 namespace {
 
 bench::Baselines all_baselines(const char* name) {
-  return {{name, kLanes, panels, decode, prefill_panels, prefill},
+  return {{name, kLanes, panels, decode, prefill_panels, prefill, begin_tiles, end_tiles},
           {name, kDotInstruction, read_all, write_all, adds, fmas, dots, cycles},
           {naive_fwht, tuned_fwht}};
 }

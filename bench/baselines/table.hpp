@@ -30,6 +30,7 @@ using PanelFn = void (*)(const float* a, std::size_t lda, std::size_t count, con
 struct Panel {
   int rows, columns;  // of the register tile, columns in vectors
   PanelFn run;
+  bool tiles = false;  // runs on tile registers, between begin_tiles(count) and end_tiles(); count <= 16
 };
 struct PanelList {
   const Panel* data;
@@ -71,6 +72,8 @@ struct AttentionTable {
   void (*decode)(Type type, const Tiling& tiling, const DecodeJob& job);
   PanelList (*prefill_panels)(Type type);  // those of kF32: tiles of the cache are widened first
   void (*prefill)(Type type, const Tiling& tiling, const PrefillJob& job);
+  void (*begin_tiles)(std::size_t rows);  // decode does this itself
+  void (*end_tiles)();
 };
 
 struct LimitTable {
@@ -96,7 +99,8 @@ struct Baselines {
   TransformTable transform;
 };
 
-// Those of the library's instruction set (tq_cpu_target), with bf16 dot products where the CPU has them.
+// Those of the library's instruction set (tq_cpu_target), with bf16 dot products where the CPU has them; with target
+// "avx512_amx" bf16 in tile registers where it has those.
 const Baselines& baselines();
 
 }  // namespace bench

@@ -51,10 +51,12 @@ struct State {
 // out[row][key]
 void score_panels(const Tiles& tiles, const Panel& panel, const float* queries, std::size_t rows, float* out) {
   const std::size_t d = tiles.head_dim(), keys = tiles.tokens();
+  if (panel.tiles) baselines().attention.begin_tiles(rows);
   for (std::size_t i = 0; i < keys; i += kTileTokens) {
     const char* tile = tiles.head(0) + i / kTileTokens * tiles.tile_bytes();
     panel.run(queries, d, rows, tile, d, out + i, keys, false, tiles.tile_bytes());
   }
+  if (panel.tiles) baselines().attention.end_tiles();
 }
 
 Plan prepare(const Shape& shape) {
@@ -79,7 +81,8 @@ Plan prepare(const Shape& shape) {
     };
     const Panel panel = fastest_panel(tiles.type(), shape.group, run);
     Work least;
-    least.data = tiles.head(0), least.bytes = tiles.bytes(), least.fmas = multiply_adds_of(tiles, products);
+    least.data = tiles.head(0), least.bytes = tiles.bytes();
+    least.fmas = multiply_adds_of(tiles, shape.group, products);
     plan.contenders.push_back(
         {kTypeNames[static_cast<int>(tiles.type())], [=] { run(panel); }, least, "register tile " + describe(panel)});
   }

@@ -111,10 +111,14 @@ Tiles::Tiles(const Pool& pool, Type type, std::size_t heads, std::size_t tokens,
   }
 }
 
-double multiply_adds_of(const Tiles& tiles, double products) {
-  // vdpbf16ps does the work of two multiply-adds.
-  const bool pairs = std::strcmp(baselines().attention.name, "avx512_bf16") == 0;
-  return tiles.type() == Type::kBf16 && pairs ? products / 2 : products;
+double multiply_adds_of(const Tiles& tiles, std::size_t rows, double products) {
+  if (tiles.type() != Type::kBf16) return products;
+  // vdpbf16ps does the work of two multiply-adds. tdpbf16ps takes as long as 512 of them, for up to 16 rows of the 512
+  // numbers that a tile register holds.
+  const std::string name = baselines().attention.name;
+  const double pairs = products / 2, tiled = products / static_cast<double>(std::min(rows, std::size_t{16}));
+  if (name == "avx512_amx") return std::min(pairs, tiled);
+  return name == "avx512_bf16" ? pairs : products;
 }
 
 Work work_of(const UncompressedCall& call) {
@@ -122,8 +126,8 @@ Work work_of(const UncompressedCall& call) {
   Work work;
   work.data = tiles.head(0);
   work.bytes = tiles.bytes();
-  work.fmas =
-      multiply_adds_of(tiles, 2.0 * static_cast<double>(tiles.heads() * call.rows * tiles.tokens() * tiles.head_dim()));
+  const std::size_t products = 2 * tiles.heads() * call.rows * tiles.tokens() * tiles.head_dim();
+  work.fmas = multiply_adds_of(tiles, call.rows, static_cast<double>(products));
   return work;
 }
 
@@ -152,7 +156,9 @@ Tiling tune_decode(const UncompressedCall& call) {
   return fastest({with, without}, 4, [&](const Tiling& t) { run_decode(call, t, nullptr); });
 }
 
-std::string describe(const Panel& panel) { return std::to_string(panel.rows) + "x" + std::to_string(panel.columns); }
+std::string describe(const Panel& panel) {
+  return panel.tiles ? "AMX" : std::to_string(panel.rows) + "x" + std::to_string(panel.columns);
+}
 
 std::string describe(const Tiling& tiling) {
   return "register tiles " + describe(tiling.scores) + " / " + describe(tiling.values) +

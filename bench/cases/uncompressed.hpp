@@ -53,7 +53,8 @@ std::string describe(const Tiling& tiling);
 // The same for a single panel kernel.
 Panel fastest_panel(Type type, std::size_t rows, const std::function<void(const Panel&)>& run);
 std::string describe(const Panel& panel);
-double multiply_adds_of(const Tiles& tiles, double products);  // what they cost there, in f32 multiply-adds
+// What the products of `rows` rows with all of the tiles cost at least, in f32 multiply-adds.
+double multiply_adds_of(const Tiles& tiles, std::size_t rows, double products);
 
 // `new_tokens` causal queries per query head of a group behind tokens - new_tokens cached tokens; rows = new token
 // major.
