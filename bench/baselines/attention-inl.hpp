@@ -1,10 +1,11 @@
 // Attention on an uncompressed cache, tile by tile with an online softmax (base 2). Decode reads 16-bit panels
-// directly; prefill widens a tile once and reuses it for a block of rows.
+// directly; prefill widens a tile once and reuses it for a block of rows, unless there are tile registers for bf16.
 #pragma once
 
 #include "panel-inl.hpp"
 #if defined(TQ_BENCH_TILES)
 #include "panel_tiles-inl.hpp"
+#include "prefill_tiles-inl.hpp"
 #else
 namespace {
 inline void begin_tiles(std::size_t) {}
@@ -132,6 +133,9 @@ void prefill_block(Type type, const Tiling& tiling, const PrefillJob& job, std::
 }
 
 void prefill(Type type, const Tiling& tiling, const PrefillJob& job) {
+#if defined(TQ_BENCH_TILES)
+  if (tiling.scores.tiles) return prefill_tiles(job);
+#endif
   for (std::size_t row = 0; row < job.rows; row += bench::kPrefillRows) {
     const std::size_t left = job.rows - row;
     prefill_block(type, tiling, job, row, left < bench::kPrefillRows ? left : bench::kPrefillRows);
@@ -176,6 +180,12 @@ bench::PanelList panels(Type type) {
   return type == Type::kF16 ? list_of<StoredF16>() : list_of<StoredBf16>();
 }
 
-bench::PanelList prefill_panels(Type) { return list_of<StoredF32>(); }
+bench::PanelList prefill_panels([[maybe_unused]] Type type) {
+#if defined(TQ_BENCH_TILES)
+  static constexpr Panel kTilesOnly[] = {{1, 4, panel_tiles, true}};
+  if (type == Type::kBf16) return {kTilesOnly, 1};
+#endif
+  return list_of<StoredF32>();
+}
 
 }  // namespace

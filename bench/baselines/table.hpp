@@ -70,9 +70,10 @@ struct AttentionTable {
   int lanes;
   PanelList (*panels)(Type type);  // the register tiles worth trying
   void (*decode)(Type type, const Tiling& tiling, const DecodeJob& job);
-  PanelList (*prefill_panels)(Type type);  // those of kF32: tiles of the cache are widened first
+  // Panels of kF32: tiles of the cache are widened first. With tile registers a bf16 cache is used as it is.
+  PanelList (*prefill_panels)(Type type);
   void (*prefill)(Type type, const Tiling& tiling, const PrefillJob& job);
-  void (*begin_tiles)(std::size_t rows);  // decode does this itself
+  void (*begin_tiles)(std::size_t rows);  // decode and prefill do this themselves
   void (*end_tiles)();
 };
 

@@ -1,5 +1,5 @@
 // Prefill: new tokens with 32 query heads on 8 kv heads behind 4096 cached tokens; head_dim 128. The limit is that of
-// f32 multiply-adds for everybody; integer dot products may beat it.
+// f32 multiply-adds for everybody; integer dot products and tile registers may beat it.
 #include <algorithm>
 
 #include "cases/cases.hpp"

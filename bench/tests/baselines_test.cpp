@@ -126,6 +126,28 @@ TEST(Baselines, TwoThreadsComputeTheSame) {
   EXPECT_EQ(one, two);
 }
 
+// The configuration of tile registers belongs to the thread.
+TEST(Baselines, EveryPanelRunsOnTwoThreads) {
+  constexpr std::size_t kHeads = 3, kDim = 64, kTokens = 70, kRows = 8;
+  const Pool pool(kHeads, kDim);
+  const std::vector<float> queries = gaussian(kHeads * kRows * kDim, 7);
+  const Tiles tiles(pool, Type::kBf16, kHeads, kTokens);
+  std::vector<float> one(queries.size()), two(queries.size());
+  const UncompressedCall on_one{&tiles, queries.data(), kRows, one.data()};
+  const UncompressedCall on_two{&tiles, queries.data(), kRows, two.data()};
+  Team team(2);
+  for (const Panel& panel : baselines().attention.panels(Type::kBf16)) {
+    run_decode(on_one, {panel, panel}, nullptr);
+    run_decode(on_two, {panel, panel}, &team);
+    EXPECT_EQ(one, two) << describe(panel);
+  }
+  for (const Panel& panel : baselines().attention.prefill_panels(Type::kBf16)) {
+    run_prefill(on_one, {kRows, 1}, {panel, panel}, nullptr);
+    run_prefill(on_two, {kRows, 1}, {panel, panel}, &team);
+    EXPECT_EQ(one, two) << describe(panel);
+  }
+}
+
 struct PrefillCase {
   std::size_t head_dim, group, new_tokens, cached;
 };
@@ -169,7 +191,7 @@ TEST(Baselines, PrefillAtTheEdgesOfTiles) {
   expect_prefill({128, 5, 3, 255}, 7);
 }
 
-// A block of rows ends within a new token's rows, too.
+// With tile registers a block has 1024 rows, 512 if head_dim is 256.
 TEST(Baselines, PrefillOfMoreThanABlock) {
   expect_prefill({64, 8, 130, 500}, 103);
   expect_prefill({256, 5, 104, 200}, 103);
