@@ -79,8 +79,8 @@ func compatible(loaded, built int) error {
 		"program was built for %d", loaded, built)}
 }
 
-// CPUTarget names the instruction set in use: "baseline", "avx2", "avx512", "avx512_vnni" or "neon". The environment
-// variable TQ_CPU_TARGET caps the choice; see tq_cpu_target in turboquant.h.
+// CPUTarget names the instruction set in use: "baseline", "avx2", "avx512", "avx512_vnni", "avx512_amx" or "neon". The
+// environment variable TQ_CPU_TARGET caps the choice; see tq_cpu_target in turboquant.h.
 func CPUTarget() string { return C.GoString(C.tq_cpu_target()) }
 
 // FWHT applies the orthonormal Walsh-Hadamard transform in place to each row of size floats in data: x <- H x /

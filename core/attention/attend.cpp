@@ -22,9 +22,10 @@ std::size_t row_count(const AttendOptions& options, const AttendJob& job) {
 }
 
 std::size_t tile_rows(const AttendOptions& options, const AttendJob& job) {
-  const std::size_t rows = row_count(options, job);
-  const bool enough = rows / kTaskRows * job.layer->options().kv_heads >= kEnoughTasks;
-  return enough ? kTaskRows : kFewTasksRows;
+  const std::size_t rows = row_count(options, job), kv_heads = job.layer->options().kv_heads;
+  std::size_t most = kernels().most_rows;
+  while (most > kFewTasksRows && rows / most * kv_heads < kEnoughTasks) most /= 2;
+  return most;
 }
 
 std::size_t tile_count(const AttendOptions& options, const AttendJob& job) {

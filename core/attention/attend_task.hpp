@@ -18,9 +18,6 @@ inline constexpr float kLn2 = 0.693147181f;
 inline constexpr std::size_t kRunBlocks = 64, kSharedRunBlocks = 32;
 inline constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
-inline constexpr std::size_t kLeastShared = 4;  // groups of rows for which codes are looked up beforehand
-static_assert(kTaskRows <= kMaxRows * kMaxSharedGroups);
-
 class AttendTask {
  public:
   // `memory` and `scratch`: of the tile.
@@ -68,9 +65,20 @@ class AttendTask {
   RowTile& tile() { return tile_; }
 
  private:
+  // Rows of several tokens lie pages apart, where no processor looks ahead.
+  template <int Write>
+  void prefetch_row(const HeadRows& rows, std::size_t row, std::size_t dim) const {
+    constexpr std::size_t ahead = 4;
+    if (row + ahead >= tile_.rows()) return;
+    const auto* at = static_cast<const char*>(rows.at(place_.query_of(row + ahead), place_.q_head_of(row + ahead)));
+    for (std::size_t byte = 0; byte < dim * element_bytes(rows.element); byte += 64)
+      __builtin_prefetch(at + byte, Write);
+  }
+
   void load_query(std::size_t row) {
     const std::size_t dim = layer_.options().keys.dim;
     float* query = tile_.query(row);
+    prefetch_row<0>(job_.query, row, dim);
     kernels().load_rows({job_.query.at(place_.query_of(row), place_.q_head_of(row)), job_.query.element, dim}, 1, dim,
                         query);
     tile_.broken(row) = kernels().find_invalid(query, Element::kF32, dim, std::numeric_limits<float>::max()) != dim;
@@ -145,14 +153,11 @@ class AttendTask {
             tile_.exact_sums(row)};
   }
 
-  // Where many rows see the same blocks, all but the last few together. Returns how many.
+  // Where many rows see the same blocks, most of them together. Returns how many.
   std::size_t attend_shared(const CodedRun& run) {
-    const std::size_t count = tile_.rows() / kMaxRows;
-    if (count < kLeastShared || run.keys.format != Format::kTq4 || run.values.format != Format::kTq4) return 0;
-    QueryRows groups[kMaxSharedGroups];
-    for (std::size_t g = 0; g < count; ++g) groups[g] = query_rows(g * kMaxRows, kMaxRows);
-    kernels().attend_shared(run, groups, count, tile_.kernel_memory());
-    return count * kMaxRows;
+    const std::size_t count = kernels().shared_rows(run, tile_.rows());
+    if (count != 0) kernels().attend_shared(run, query_rows(0, count), tile_.kernel_memory());
+    return count;
   }
 
   // As many coded blocks as all rows see entirely, or one of which they do not.
@@ -167,10 +172,12 @@ class AttendTask {
     const bool partial = count == 0;
     if (partial) blocks[count++] = coded_block(job_.segments[i]);
     const PageLayout& layout = layer_.layout();
+    const float factor = 1.0f / static_cast<float>(layer_.key_coder().rotation().block);
     CodedRun run{layer_.key_coder().shape(),
                  layer_.value_coder().shape(),
                  {layout.key_scales, layout.value_scales, layout.mean, layout.keys, layout.values},
-                 layer_.centered() ? 1.0f / static_cast<float>(layer_.key_coder().rotation().block) : 0.0f,
+                 factor,
+                 layer_.centered() ? factor : 0.0f,
                  options_.softcap,
                  blocks,
                  count,
@@ -265,6 +272,7 @@ class AttendTask {
 
   void finish_row(std::size_t row) {
     const std::size_t dim = layer_.options().values.dim;
+    prefetch_row<1>(job_.output, row, dim);
     if (options_.sink_logits != nullptr) add_sink(row, options_.sink_logits[place_.q_head_of(row)] * kLog2E);
     float* out = tile_.exact_sums(row);
     if (layer_.values_coded()) {

@@ -16,7 +16,7 @@ struct TileLayout {
   TileLayout(const Layer& layer, std::size_t rows)
       : key_padded(padded_dim(layer.options().keys.dim)),
         value_padded(padded_dim(layer.options().values.dim)),
-        digits(key_padded / 2 + layer.key_coder().shape().groups()),
+        digits(aligned(key_padded / 2 + layer.key_coder().shape().groups())),
         rotated(rows * key_padded),
         exact_sums(rotated + rows * key_padded),
         rotated_sums(exact_sums + rows * value_padded),
@@ -44,8 +44,7 @@ struct TileLayout {
     const std::size_t groups = layer.value_coder().shape().groups();
     if (rows <= kMaxRows) return run_memory(rows, groups) / sizeof(float);
     const std::size_t floats = kBlockTokens * (key_padded + value_padded + (rows >= kScoredRows ? key_padded : 0));
-    const std::size_t bytes =
-        kSharedState + run_memory(kMaxRows, groups) + kBlockTokens * (key_padded + value_padded + 1);
+    const std::size_t bytes = kernels().shared_memory(layer.key_coder().shape(), layer.value_coder().shape(), rows);
     return std::max(floats, bytes / sizeof(float));
   }
 };

@@ -124,8 +124,9 @@ struct VisibleTokens {
 struct CodedRun {
   CodeShape keys, values;
   BlockParts parts;
-  float mean_factor;  // of the rotated dot product with the mean, 1 / n; 0: keys are not centred
-  float softcap;      // 0: off
+  float query_factor;  // of dot products with rotated queries, 1 / n
+  float mean_factor;   // the same for those with the mean; 0: keys are not centred
+  float softcap;       // 0: off
   const CodedBlock* blocks;
   std::size_t count;
   const VisibleTokens* visible;  // per row, the same for all blocks; NULL: all 64
@@ -146,18 +147,27 @@ struct QueryRows {
   float* exact_sums;
 };
 
-inline constexpr std::size_t kMaxRows = 4;  // query rows a scores or values kernel takes at once
-inline constexpr std::size_t kMaxSharedGroups = 64;
-inline constexpr std::size_t kSharedState = 40960;  // bytes
-inline constexpr std::size_t kWeightBytes = 192;    // of the integer weights of a row and group
+inline constexpr std::size_t kMaxRows = 4;        // query rows a scores or values kernel takes at once
+inline constexpr std::size_t kWeightBytes = 192;  // of the integer weights of a row and group
 
 // Bytes that attend_run needs for weights on their way, and scales of values.
 constexpr std::size_t run_memory(std::size_t rows, std::size_t value_groups) {
   const std::size_t weights = rows * (kBlockTokens * sizeof(float) + value_groups * kWeightBytes);
   return 2 * weights + value_groups * kBlockTokens * sizeof(float);
 }
+// What an instruction set may have of its own while it takes all else from another.
+struct SharedKernels {
+  // How many rows are worth sharing what is looked up once: more would need other caches.
+  std::size_t most_rows;
+  // How many of `rows` rows, the first ones, attend_shared had better take.
+  std::size_t (*shared_rows)(const CodedRun& run, std::size_t rows);
+  // The bytes of memory, aligned to 64, that attend_shared needs then.
+  std::size_t (*shared_memory)(const CodeShape& keys, const CodeShape& values, std::size_t rows);
+  // What attend_run does, for rows one after another in memory, none of them masked.
+  void (*attend_shared)(const CodedRun& run, const QueryRows& rows, std::uint8_t* memory);
+};
 
-struct KernelTable {
+struct KernelTable : SharedKernels {
   const char* name;
 
   // Walsh-Hadamard transform of every aligned run of `size` floats among `total` (a multiple of size), times `scale`.
@@ -219,9 +229,6 @@ struct KernelTable {
 
   // Attention over a run of blocks: all of the above in one pass. `memory`, aligned to 64 bytes: run_memory(rows, value groups).
   void (*attend_run)(const CodedRun& run, const QueryRows& rows, std::uint8_t* memory);
-  // The same for up to kMaxSharedGroups groups of kMaxRows rows, none of them masked; both sides tq4. `memory`, aligned to
-  // 64 bytes, holds kSharedState + run_memory(kMaxRows, value groups) + 64 * (padded key dim + padded value dim + 1) bytes.
-  void (*attend_shared)(const CodedRun& run, const QueryRows* groups, std::size_t count, std::uint8_t* memory);
 
   // The same for `count` (at most 64) rows of 16-bit or 32-bit floats. queries[r * padded + j], scores[r * 64 + t].
   void (*row_scores)(const RowSource& keys, std::size_t count, std::size_t dim, const float* queries, std::size_t rows,

@@ -2,64 +2,27 @@
 // byte each, and then stay in the first-level cache while one group of rows after another uses them.
 #pragma once
 
-#include <new>
-
 #include "run-inl.hpp"
+#include "widen-inl.hpp"
 
 namespace tq {
 namespace {
 
-// Cells of 256 bytes to cells of 512: the codes of the low nibbles of all 64 tokens, then those of the high ones.
-template <class S>
-void widen_keys(const CodeShape& shape, const std::uint8_t* codes, std::uint8_t* wide) noexcept {
-  static constexpr Table16 centroids = signed_centroids(S::kNibbleBias);
-  const typename S::I table = S::table(centroids);
-  const std::size_t cells = (shape.dim + 7) / 8;
-  for (std::size_t cell = 0; cell < cells; ++cell, codes += 256, wide += 512) {
-    for (std::size_t at = 0; at < 256; at += S::kLanes * 4) {
-      const auto [low, high] = two_codes<S, Codes::kTq4>(table, codes + at, 0);
-      store_lanes<S>(low, wide + at);
-      store_lanes<S>(high, wide + 256 + at);
-    }
-  }
-}
-
-// Quads of `lanes` dwords to twice as many: low nibbles, then high ones. Writes up to a register beyond the last quad.
-template <class S>
-void widen_quads(const std::uint8_t* codes, std::size_t quads, std::size_t lanes, std::uint8_t* wide) noexcept {
-  static constexpr Table16 centroids = signed_centroids(0);
-  const typename S::I table = S::table(centroids);
-  for (std::size_t quad = 0; quad < quads; ++quad, codes += lanes * 4, wide += lanes * 8) {
-    for (std::size_t lane = 0; lane < lanes; lane += S::kLanes)
-      store_lanes<S>(S::lookup_low(table, S::load_some(codes + lane * 4, lanes - lane)), wide + lane * 4);
-    for (std::size_t lane = 0; lane < lanes; lane += S::kLanes)
-      store_lanes<S>(S::lookup_high(table, S::load_some(codes + lane * 4, lanes - lane)), wide + (lanes + lane) * 4);
-  }
-}
-
-template <class S>
-void widen_values(const CodeShape& shape, const std::uint8_t* codes, std::uint8_t* wide) noexcept {
-  for_value_chunks<Format::kTq4>(shape.dim, [&](ValueChunk chunk) {
-    widen_quads<S>(codes + chunk.offset, kBlockTokens / 4, chunk.lanes, wide + 2 * chunk.offset);
-  });
-}
-
 // A block on its way through the groups of rows.
 struct WideBlock {
-  CodedSide keys, values;
+  std::uint8_t *keys, *values;
+  float key_scale, value_scale;  // 2^offset
   alignas(64) float key_scales[kMaxPadded / 32 * kBlockTokens], value_scales[kMaxPadded / 32 * kBlockTokens];
 };
 
+// Its scales, and where its codes are going to be: in `memory`.
 template <class S>
-void widen_block(const CodedRun& run, std::size_t i, std::uint8_t* memory, WideBlock& out) noexcept {
+void place_block(const CodedRun& run, std::size_t i, std::uint8_t* memory, WideBlock& out) noexcept {
   const CodedBlock& block = run.at(i);
-  std::uint8_t* values = memory + kBlockTokens * padded_dim(run.keys.dim);
-  widen_keys<S>(run.keys, block.head + run.parts.keys, memory);
-  widen_values<S>(run.values, block.head + run.parts.values, values);
   expand_scales<S>(run.keys, block.head + run.parts.key_scales, out.key_scales);
   expand_scales<S>(run.values, block.head + run.parts.value_scales, out.value_scales);
-  out.keys = {memory, block.head + run.parts.key_scales, block.key_scale, memory, nullptr};
-  out.values = {values, block.head + run.parts.value_scales, block.value_scale, values, nullptr};
+  out.keys = memory, out.values = memory + kBlockTokens * padded_dim(run.keys.dim);
+  out.key_scale = block.key_scale, out.value_scale = block.value_scale;
 }
 
 // Sums of values are read and written once per block and group, and come back from the second-level cache: asked for
@@ -72,46 +35,93 @@ inline void prefetch_part(const CodedRun& run, std::size_t i, std::size_t part, 
   for (std::size_t at = 0; at < bytes; at += 64) prefetch_later<1>(from + at);
 }
 
-// What would be much for the stack of a small thread.
+// What would be much for the stack of a small thread; sums and means of each group of up to kMaxRows rows.
 template <class S>
 struct SharedState {
-  WideBlock block;
-  LaneSums<S, kMaxRows> sums[kMaxSharedGroups];
-  MeanScores<kMaxRows> means[kMaxSharedGroups];
+  SharedState(std::size_t rows, std::uint8_t*& memory) noexcept
+      : block(*take<WideBlock>(memory, 1)),
+        sums(take<LaneSums<S>>(memory, groups_of(rows))),
+        means(take<MeanScores>(memory, groups_of(rows))) {
+    std::fill_n(sums, groups_of(rows), LaneSums<S>{});
+    std::fill_n(means, groups_of(rows), MeanScores{});
+  }
+
+  static std::size_t groups_of(std::size_t rows) noexcept { return (rows + kMaxRows - 1) / kMaxRows; }
+  static std::size_t bytes(std::size_t rows) noexcept {
+    return sizeof(WideBlock) + groups_of(rows) * (sizeof(LaneSums<S>) + sizeof(MeanScores));
+  }
+
+  WideBlock& block;
+  LaneSums<S>* sums;
+  MeanScores* means;
 };
 
+// The rows from `first` on, `count` or what there is.
+inline QueryRows part_of(const CodedRun& run, const QueryRows& rows, std::size_t first, std::size_t count) noexcept {
+  const std::size_t keys = padded_dim(run.keys.dim), values = padded_dim(run.values.dim);
+  return {std::min(count, rows.rows - first),
+          rows.queries + first,
+          rows.rotated + first * keys,
+          rows.maxima + first,
+          rows.sums + first,
+          rows.value_sums + first * values,
+          rows.exact_sums + first * values};
+}
+
+// body(number, rows) for each group.
+template <class Body>
+void for_groups(const CodedRun& run, const QueryRows& rows, const Body& body) noexcept {
+  for (std::size_t g = 0; g * kMaxRows < rows.rows; ++g) body(g, part_of(run, rows, g * kMaxRows, kMaxRows));
+}
+
 template <class S>
-void attend_shared(const CodedRun& run, const QueryRows* groups, std::size_t count, std::uint8_t* memory) noexcept {
+void start_block(const CodedRun& run, std::size_t i, const QueryRows& rows, std::uint8_t* memory,
+                 SharedState<S>& state) noexcept {
+  if (i % kMeanBlocks == 0) {
+    for_groups(run, rows, [&](std::size_t g, const QueryRows& group) {
+      with_rows(group.rows, [&](auto n) { mean_scores<S, decltype(n)::value>(run, i, group, state.means[g]); });
+    });
+  }
+  place_block<S>(run, i, memory, state.block);
+}
+
+// Scores to weights.
+template <class S, int Rows>
+void weigh_group(const CodedRun& run, std::size_t i, std::size_t g, const QueryRows& rows, SharedState<S>& state,
+                 float* scores) noexcept {
+  weigh_block<S, Rows, kFetchedSums>(run, i, rows, state.means[g], scores, nullptr, state.sums[g],
+                                     reinterpret_cast<const std::uint8_t*>(rows.value_sums));
+}
+
+// Whole groups, one after another, by dot products of vectors.
+template <class S>
+void attend_groups(const CodedRun& run, const QueryRows& rows, SharedState<S>& state, std::uint8_t* memory) noexcept {
   constexpr int Rows = kMaxRows;
   constexpr Codes wide = Codes::kWide;
-  static_assert(sizeof(SharedState<S>) <= kSharedState);
-  SharedState<S>& state = *new (memory) SharedState<S>;
-  memory += kSharedState;
+  const WideBlock& block = state.block;
   Weighted<Rows> buffer[2] = {{run.values, memory}, {run.values, memory}};
-  const std::size_t bytes = run.parts.values + kBlockTokens * run.values.dim / 2;
+  const std::size_t count = rows.rows / Rows, bytes = run.parts.values + kBlockTokens * run.values.dim / 2;
   const std::size_t part = round_up(bytes / count, 64);
   const auto weigh = [&](std::size_t i, std::size_t g) {
-    raw_scores<S, wide, Rows>(run.keys, state.block.keys, state.block.key_scales, groups[g].queries,
-                              buffer[g % 2].weights);
-    weigh_block<S, Rows, kFetchedSums>(run, i, groups[g], state.means[g], buffer[g % 2], nullptr, state.sums[g],
-                                       reinterpret_cast<const std::uint8_t*>(groups[g].value_sums));
+    const QueryRows group = part_of(run, rows, g * Rows, Rows);
+    const CodedSide keys{block.keys, nullptr, block.key_scale, block.keys, nullptr};
+    raw_scores<S, wide, Rows>(run.keys, keys, block.key_scales, group.queries, buffer[g % 2].weights);
+    weigh_group<S, Rows>(run, i, g, group, state, buffer[g % 2].weights);
   };
   for (std::size_t i = 0; i < run.count; ++i) {
-    if (i % kMeanBlocks == 0)
-      for (std::size_t g = 0; g < count; ++g) mean_scores<S, Rows>(run, i, groups[g], state.means[g]);
-    widen_block<S>(run, i, memory, state.block);
+    start_block<S>(run, i, rows, memory, state);
+    widen_keys<S, S::kNibbleBias>(run.at(i).head + run.parts.keys, (run.keys.dim + 7) / 8, block.keys);
+    widen_values<S>(run.values, run.at(i).head + run.parts.values, block.values);
+    const CodedSide values{block.values, nullptr, block.value_scale, block.values, nullptr};
     weigh(i, 0);
     for (std::size_t g = 0; g < count; ++g) {
       Weighted<Rows>& now = buffer[g % 2];
       prefetch_part(run, i + 1, g, part);
-      quantize_block<S, wide, Rows>(run.values, state.block.value_scales, state.block.values.offset_scale, now.weights,
-                                    now.integers);
+      quantize_block<S, wide, Rows>(run.values, block.value_scales, block.value_scale, now.weights, now.integers);
       if (g + 1 < count) weigh(i, g + 1);
-      value_sums<S, wide, Rows>(run.values, state.block.values, now.integers, groups[g].value_sums);
+      value_sums<S, wide, Rows>(run.values, values, now.integers, part_of(run, rows, g * Rows, Rows).value_sums);
     }
   }
-  for (std::size_t g = 0; g < count; ++g)
-    for (int r = 0; r < Rows; ++r) groups[g].sums[r] += S::sum(S::F::load_aligned(state.sums[g].lane[r]));
 }
 
 }  // namespace

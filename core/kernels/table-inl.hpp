@@ -3,8 +3,8 @@
 
 #include "decode-inl.hpp"
 #include "exact-inl.hpp"
+#include "many_rows-inl.hpp"
 #include "scales-inl.hpp"
-#include "shared-inl.hpp"
 #include "validate-inl.hpp"
 
 namespace tq {
@@ -12,7 +12,8 @@ namespace {
 
 template <class S>
 constexpr KernelTable kernel_table(const char* name) {
-  return {name,
+  return {shared_kernels<S>(),
+          name,
           &fwht<S>,
           &find_invalid<S>,
           &load_rows<S>,
@@ -33,7 +34,6 @@ constexpr KernelTable kernel_table(const char* name) {
           &coded_scores<S>,
           &coded_values<S>,
           &attend_run<S>,
-          &attend_shared<S>,
           &row_scores<S>,
           &row_values<S>,
           &transpose_rows<S>,

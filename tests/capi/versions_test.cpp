@@ -252,7 +252,7 @@ TEST(Library, NamesItself) {
     EXPECT_STREQ(tq_status_name(status), "unknown tq_status");
   const std::string target = tq_cpu_target();
   EXPECT_TRUE(target == "baseline" || target == "avx2" || target == "avx512" || target == "avx512_vnni" ||
-              target == "neon")
+              target == "avx512_amx" || target == "neon")
       << target;
 }
 

@@ -17,7 +17,7 @@ Version of the native library as one number: major * 10000 + minor * 100 + patch
 constexpr const char* kCpuTarget = R"(cpu_target()
 --
 
-The instruction set in use: "baseline" (SSE2), "avx2", "avx512", "avx512_vnni" or "neon".
+The instruction set in use: "baseline" (SSE2), "avx2", "avx512", "avx512_vnni", "avx512_amx" or "neon".
 
 Chosen once, at the first call into the library, as the best this CPU has. The environment variable ``TQ_CPU_TARGET``
 caps it; an unknown name there makes every constructor raise `Unsupported`.)";

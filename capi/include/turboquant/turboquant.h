@@ -83,9 +83,9 @@ TQ_API const char* tq_version_string(void); /* "0.1.0"; static */
 TQ_API const char* tq_status_name(
     tq_status status); /* "TQ_OK", ..; "unknown tq_status" for other numbers; static, never NULL */
 
-/* The instruction set in use: "baseline" (SSE2), "avx2", "avx512", "avx512_vnni", "neon". Chosen once, at the first
- * call into the library, as the best this CPU has, capped by the environment variable TQ_CPU_TARGET (one of these
- * names). An unknown name there makes every *_create fail with TQ_ERR_UNSUPPORTED. Static, never NULL. */
+/* The instruction set in use: "baseline" (SSE2), "avx2", "avx512", "avx512_vnni", "avx512_amx", "neon". Chosen once, at
+ * the first call into the library, as the best this CPU has and the system grants (Linux is asked for AMX's tile
+ * registers), capped by the environment variable TQ_CPU_TARGET (one of these names). An unknown name there makes every *_create fail with TQ_ERR_UNSUPPORTED. Static, never NULL. */
 TQ_API const char* tq_cpu_target(void);
 
 /* Element types of buffers. Fixed values. */

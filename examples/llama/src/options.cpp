@@ -173,7 +173,7 @@ std::string help_text() {
   }
   return text + "\nThe environment variable " + kModelVariable +
          " names another default for --model. TQ_CPU_TARGET caps\n" +
-         "the instruction set of the library: baseline, avx2, avx512, avx512_vnni or neon.\n" +
+         "the instruction set of the library: baseline, avx2, avx512, avx512_vnni, avx512_amx or neon.\n" +
          "Exit code 2 means that an argument was refused.\n";
 }
 

@@ -14,7 +14,7 @@ pub fn version_string() -> &'static str {
     text(unsafe { sys::tq_version_string() })
 }
 
-/// The instruction set in use: "baseline" (SSE2), "avx2", "avx512", "avx512_vnni" or "neon".
+/// The instruction set in use: "baseline" (SSE2), "avx2", "avx512", "avx512_vnni", "avx512_amx" or "neon".
 ///
 /// Chosen once, at the first call into the library, as the best this CPU has, capped by the environment variable
 /// `TQ_CPU_TARGET`. An unknown name there makes [`Cache::new`](crate::Cache::new), [`Codec::new`](crate::Codec::new) and
