@@ -28,7 +28,8 @@ void require_known_cpu_target() {
   const char* value = nullptr;
   if (!unknown_cpu_target(&value)) return;
   fail(Status::kUnsupported,
-       "TQ_CPU_TARGET is '%.80s', which is none of baseline, avx2, avx512, avx512_vnni, avx512_amx (x86-64), neon (AArch64)",
+       "TQ_CPU_TARGET is '%.80s', which is none of baseline, avx2, avx512, avx512_vnni, avx512_amx (x86-64), neon "
+       "(AArch64)",
        value);
 }
 

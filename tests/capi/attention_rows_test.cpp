@@ -25,6 +25,7 @@ TEST(ManyRows, AgreeAtEveryEdge) {
       cache.append(sequence, tokens);
       model.append(tokens, TQ_F32);
       for (const std::uint32_t rows : {5, 15, 16, 17, 31, 32, 33, 48, 67}) {
+        if (quick() && (blocks == 3 || dim == 192 || rows % 16 > 1)) continue;
         SCOPED_TRACE(testing::Message() << "head_dim " << dim << ", blocks " << blocks << ", rows " << rows);
         CallStyle style;
         style.settings.q_heads = rows;
