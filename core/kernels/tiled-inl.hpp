@@ -1,6 +1,8 @@
 // Attention of many query rows over the same coded blocks where the processor has tile registers: scores and sums of
 // values are products of matrices of bf16, as which the codes of four blocks are written once. That rounds numbers by
 // up to 0.4 %, where 4-bit codes are wrong by ten (docs/numerics.md, section 5).
+//
+// Products and softmax take turns: between instructions for tiles, vectors were seen to run at half their speed.
 #pragma once
 
 #include "shared-inl.hpp"
@@ -16,7 +18,7 @@ inline constexpr std::size_t kStepBlocks = kMeanBlocks;  // blocks after which o
 // What it needs beyond SharedState.
 struct TileMemory {
   TileMemory(std::size_t key_dim, std::size_t value_dim, std::size_t rows, std::uint8_t* memory) noexcept
-      : scores{take<float>(memory, kUnitRows * kBlockTokens), take<float>(memory, kUnitRows * kBlockTokens)},
+      : scores(take<float>(memory, kUnitRows * kBlockTokens)),
         weights(take<std::uint8_t>(memory, kUnitRows * kStepBlocks * kBlockTokens * 2)),
         keys(take<std::uint8_t>(memory, kStepBlocks * tile_block_bytes(key_dim))),
         values(take<std::uint8_t>(memory, kStepBlocks * tile_block_bytes(value_dim))),
@@ -24,7 +26,7 @@ struct TileMemory {
         means(take<float>(memory, kStepBlocks * key_dim)),
         end(memory) {}
 
-  float* scores[2];       // of two blocks, [row][token]
+  float* scores;          // of a block, [row][token]
   std::uint8_t* weights;  // left side, [row / 16][token / 32]
   std::uint8_t *keys, *values, *queries;
   float* means;  // [block], times all factors
@@ -101,10 +103,8 @@ class TileUnit {
   void attend(std::size_t count) noexcept {
     for (std::size_t b = 0; b < count; ++b) {
       score(b);
-      weigh_rest();
-      block_ = b, row_ = 0;
+      for (std::size_t row = 0; row < kRows; ++row) weigh(b, row);
     }
-    weigh_rest();
     add_values(count);
   }
 
@@ -114,57 +114,48 @@ class TileUnit {
   void score(std::size_t b) noexcept {
     const std::size_t dim = run_.keys.dim, columns = dim / 32 * S::kTileBytes;
     const std::uint8_t* keys = memory_.keys + b * tile_block_bytes(dim);
-    const TileProduct product{2, dim / 32, queries_, columns, memory_.scores[b % 2], kBlockTokens};
-    multiply<S, RowTiles, false>(
-        product, columns,
-        [&](std::size_t column, std::size_t k) TQ_INLINE { return keys + 2 * column * columns + k * S::kTileBytes; },
-        [&]() TQ_INLINE { weigh_some(); });
+    const TileProduct product{2, dim / 32, queries_, columns, memory_.scores, kBlockTokens};
+    multiply<S, RowTiles, false>(product, columns, [&](std::size_t column, std::size_t k) TQ_INLINE {
+      return keys + 2 * column * columns + k * S::kTileBytes;
+    });
   }
 
-  // Weights of the next few rows of the block before.
-  TQ_INLINE void weigh_some() noexcept {
-    if (row_ == kRows) return;
-    const float* shift = means_[row_ / kMaxRows].score[block_];
-    float(*lane_sums)[S::kLanes] = sums_[row_ / kMaxRows].lane;
-    for (std::size_t r = 0; r < kMaxRows; ++r, ++row_) {
-      float* scores = memory_.scores[block_ % 2] + row_ * kBlockTokens;
-      std::uint8_t* left = left_at(memory_.weights, row_, block_ * kBlockTokens, kStepBlocks * kBlockTokens);
-      if (run_.softcap > 0) finish_logits<S>(run_, 0, 1.0f, shift[r], scores);
-      const float offset = run_.softcap > 0 ? 0.0f : shift[r];
-      if (!weigh_tokens<S>(scores, offset - rows_.maxima[row_], left, lane_sums[r]))
-        move_reference(scores, offset, left, lane_sums[r]);
+  TQ_INLINE void weigh(std::size_t b, std::size_t row) noexcept {
+    float* scores = memory_.scores + row * kBlockTokens;
+    float* lane_sums = sums_[row / kMaxRows].lane[row % kMaxRows];
+    float shift = means_[row / kMaxRows].score[b][row % kMaxRows];
+    if (run_.softcap > 0) {
+      finish_logits<S>(run_, 0, 1.0f, shift, scores);
+      shift = 0.0f;
+    }
+    std::uint8_t* left = left_at(memory_.weights, row, b * kBlockTokens, kStepBlocks * kBlockTokens);
+    if (!weigh_tokens<S>(scores, shift - rows_.maxima[row], left, lane_sums)) {
+      move_reference(b, row, shift);
+      weigh_tokens<S>(scores, shift - rows_.maxima[row], left, lane_sums);
     }
   }
 
-  // The largest of these logits becomes the reference. Weights of the blocks before change with it: those that the
+  // The largest logit of a block becomes the reference. Weights of the blocks before change with it: those that the
   // sums of values have, and those that they do not have yet.
-  [[gnu::noinline]] void move_reference(const float* scores, float offset, std::uint8_t* left,
-                                        float* lane_sums) noexcept {
+  [[gnu::noinline]] void move_reference(std::size_t b, std::size_t row, float shift) noexcept {
     typename S::F::register_type x[kTokenVectors<S>];
-    const float reference = S::max(shifted_scores<S>(scores, 1.0f, offset, x));
-    const float change = rescale_row<S>(run_, rows_, static_cast<int>(row_), reference, lane_sums);
-    for (std::size_t t = 0; t < block_ * kBlockTokens; t += 32) {
-      std::uint8_t* at = left_at(memory_.weights, row_, t, kStepBlocks * kBlockTokens);
+    const float reference = S::max(shifted_scores<S>(memory_.scores + row * kBlockTokens, 1.0f, shift, x));
+    float* lane_sums = sums_[row / kMaxRows].lane[row % kMaxRows];
+    const typename S::F change(rescale_row<S>(run_, rows_, static_cast<int>(row), reference, lane_sums));
+    for (std::size_t t = 0; t < b * kBlockTokens; t += 32) {
+      std::uint8_t* at = left_at(memory_.weights, row, t, kStepBlocks * kBlockTokens);
       const auto* numbers = reinterpret_cast<const std::uint16_t*>(at);
-      const typename S::F factor(change);
-      store_lanes<S>(S::join_bf16(S::load_bf16(numbers) * factor, S::load_bf16(numbers + 16) * factor), at);
+      store_lanes<S>(S::join_bf16(S::load_bf16(numbers) * change, S::load_bf16(numbers + 16) * change), at);
     }
-    weigh_tokens<S>(scores, offset - reference, left, lane_sums);
-  }
-  void weigh_rest() noexcept {
-    while (row_ != kRows) weigh_some();
   }
 
   void add_values(std::size_t count) noexcept {
     const std::size_t dim = run_.values.dim, columns = kBlockTokens / 32 * S::kTileBytes;
     const TileProduct product{dim / 32,         2 * count,      memory_.weights, kStepBlocks * columns,
                               rows_.value_sums, padded_dim(dim)};
-    multiply<S, RowTiles, true>(
-        product, columns,
-        [&](std::size_t column, std::size_t k) TQ_INLINE {
-          return memory_.values + k / 2 * tile_block_bytes(dim) + 2 * column * columns + k % 2 * S::kTileBytes;
-        },
-        []() TQ_INLINE {});
+    multiply<S, RowTiles, true>(product, columns, [&](std::size_t column, std::size_t k) TQ_INLINE {
+      return memory_.values + k / 2 * tile_block_bytes(dim) + 2 * column * columns + k % 2 * S::kTileBytes;
+    });
   }
 
   const CodedRun& run_;
@@ -173,7 +164,6 @@ class TileUnit {
   const std::uint8_t* queries_;
   LaneSums<S>* sums_;
   MeanScores* means_;
-  std::size_t block_ = 0, row_ = kRows;
 };
 
 template <class S>

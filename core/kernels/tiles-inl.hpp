@@ -95,10 +95,9 @@ TQ_INLINE inline void for_sums(const Body& body) noexcept {
 }
 
 // sums (+)= left * right. `right(column, depth)`: the first of two tiles `right_columns` bytes apart. Sums are stored
-// when the next ones start, because products take a while; between products, beside() does something else.
-template <class S, int RowTiles, bool Add, class Right, class Beside>
-TQ_INLINE inline void multiply(const TileProduct& product, std::size_t right_columns, const Right& right,
-                               const Beside& beside) noexcept {
+// when the next ones start, because products take a while.
+template <class S, int RowTiles, bool Add, class Right>
+TQ_INLINE inline void multiply(const TileProduct& product, std::size_t right_columns, const Right& right) noexcept {
   const std::size_t row_bytes = product.stride * sizeof(float);
   const auto place = [&](auto tile, std::size_t column) TQ_INLINE {
     return product.sums + column * 32 + tile / 2 * S::kTileRows * product.stride + tile % 2 * 16;
@@ -114,7 +113,6 @@ TQ_INLINE inline void multiply(const TileProduct& product, std::size_t right_col
       start(tile);
       S::template multiply_tiles<tile, S::kLeft + tile / 2, S::kRight + tile % 2>();
     });
-    beside();
   };
   for (std::size_t column = 0; column < product.columns; ++column) {
     step(column, 0, [&](auto tile) TQ_INLINE {
