@@ -16,6 +16,7 @@ inline constexpr float kLn2 = 0.693147181f;
 // Coded blocks that one kernel call takes, and after which another kv head of a group has its turn: few enough for a
 // second-level cache; fewer where many rows read them again and again.
 inline constexpr std::size_t kRunBlocks = 64, kSharedRunBlocks = 32;
+inline constexpr std::size_t kRowsAhead = 4;  // of queries and outputs, from the one in work to the one asked for
 inline constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
 class AttendTask {
@@ -65,22 +66,11 @@ class AttendTask {
   RowTile& tile() { return tile_; }
 
  private:
-  // Rows of several tokens lie pages apart, where no processor looks ahead.
-  template <int Write>
-  void prefetch_row(const HeadRows& rows, std::size_t row, std::size_t dim) const {
-    constexpr std::size_t ahead = 4;
-    if (row + ahead >= tile_.rows()) return;
-    const auto* at = static_cast<const char*>(rows.at(place_.query_of(row + ahead), place_.q_head_of(row + ahead)));
-    for (std::size_t byte = 0; byte < dim * element_bytes(rows.element); byte += 64)
-      __builtin_prefetch(at + byte, Write);
-  }
-
   void load_query(std::size_t row) {
     const std::size_t dim = layer_.options().keys.dim;
     float* query = tile_.query(row);
-    prefetch_row<0>(job_.query, row, dim);
-    kernels().load_rows({job_.query.at(place_.query_of(row), place_.q_head_of(row)), job_.query.element, dim}, 1, dim,
-                        query);
+    if (row + kRowsAhead < tile_.rows()) place_.prefetch<0>(job_.query, row + kRowsAhead, dim);
+    kernels().load_rows({place_.at(job_.query, row), job_.query.element, dim}, 1, dim, query);
     tile_.broken(row) = kernels().find_invalid(query, Element::kF32, dim, std::numeric_limits<float>::max()) != dim;
     if (tile_.broken(row)) std::fill(query, query + dim, 0.0f);
     // With a softcap, its kernel changes to base 2.
@@ -272,7 +262,7 @@ class AttendTask {
 
   void finish_row(std::size_t row) {
     const std::size_t dim = layer_.options().values.dim;
-    prefetch_row<1>(job_.output, row, dim);
+    if (row + kRowsAhead < tile_.rows()) place_.prefetch<1>(job_.output, row + kRowsAhead, dim);
     if (options_.sink_logits != nullptr) add_sink(row, options_.sink_logits[place_.q_head_of(row)] * kLog2E);
     float* out = tile_.exact_sums(row);
     if (layer_.values_coded()) {
@@ -283,8 +273,7 @@ class AttendTask {
     const float sum = tile_.sum(row);
     kernels().scale_floats(out, dim, sum > 0 ? 1.0f / sum : 0.0f);
     if (tile_.broken(row)) std::fill(out, out + dim, std::numeric_limits<float>::quiet_NaN());
-    kernels().store_rows(out, dim, 1, dim,
-                         {job_.output.at(place_.query_of(row), place_.q_head_of(row)), job_.output.element, dim});
+    kernels().store_rows(out, dim, 1, dim, {place_.at(job_.output, row), job_.output.element, dim});
     if (job_.log_sum_exp == nullptr) return;
     float lse = sum > 0 ? (tile_.maximum(row) + std::log2(sum)) * kLn2 : kNothing;
     if (tile_.broken(row)) lse = std::numeric_limits<float>::quiet_NaN();

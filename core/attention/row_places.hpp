@@ -26,6 +26,18 @@ class RowPlaces {
   std::size_t query_of(std::size_t row) const { return (first_row_ + row) / per_head_; }
   std::size_t q_head_of(std::size_t row) const { return head_ * per_head_ + (first_row_ + row) % per_head_; }
 
+  // Where a row of the queries or outputs is.
+  void* at(const HeadRows& rows, std::size_t row) const { return rows.at(query_of(row), q_head_of(row)); }
+
+  // Asks for one that will be read or written soon: those of several tokens lie pages apart, where no processor looks
+  // ahead.
+  template <int Write>
+  void prefetch(const HeadRows& rows, std::size_t row, std::size_t dim) const {
+    const char* row_start = static_cast<const char*>(at(rows, row));
+    for (std::size_t byte = 0; byte < dim * element_bytes(rows.element); byte += 64)
+      __builtin_prefetch(row_start + byte, Write);
+  }
+
   Visible visible(std::size_t row) const {
     const std::size_t position = first_position_ + query_of(row);
     const std::size_t end = causal_ ? position + 1 : SIZE_MAX;
