@@ -44,9 +44,9 @@ struct AttendJob {
   float* partials;     // attend_scratch floats if there are several ranges
 };
 
-// Work is cut into tiles of one kv head and up to so many query rows as the kernels like best (a row is a query of one query
-// head), and each tile into ranges of the context. A task is a range of one tile, or of those of `heads` kv heads, which makes no difference
-// to the result. Where ranges > 1, attend_tiles merge tasks follow when all tasks are done.
+// Work is cut into tiles of one kv head and as many query rows (a row is a query of one query head) as kernels like to
+// share, and each tile into ranges of the context. A task is a range of one tile, or of those of `heads` kv heads,
+// which makes no difference to the result. Where ranges > 1, attend_tiles merge tasks follow when all tasks are done.
 
 std::size_t attend_tiles(const AttendOptions& options, const AttendJob& job);
 std::size_t attend_ranges(const AttendOptions& options, const AttendJob& job);

@@ -162,12 +162,11 @@ class AttendTask {
     const bool partial = count == 0;
     if (partial) blocks[count++] = coded_block(job_.segments[i]);
     const PageLayout& layout = layer_.layout();
-    const float factor = 1.0f / static_cast<float>(layer_.key_coder().rotation().block);
     CodedRun run{layer_.key_coder().shape(),
                  layer_.value_coder().shape(),
                  {layout.key_scales, layout.value_scales, layout.mean, layout.keys, layout.values},
-                 factor,
-                 layer_.centered() ? factor : 0.0f,
+                 1.0f / static_cast<float>(layer_.key_coder().rotation().block),
+                 layer_.centered(),
                  options_.softcap,
                  blocks,
                  count,

@@ -16,7 +16,7 @@ struct TileLayout {
   TileLayout(const Layer& layer, std::size_t rows)
       : key_padded(padded_dim(layer.options().keys.dim)),
         value_padded(padded_dim(layer.options().values.dim)),
-        digits(aligned(key_padded / 2 + layer.key_coder().shape().groups())),
+        digits(key_padded / 2 + layer.key_coder().shape().groups()),
         rotated(rows * key_padded),
         exact_sums(rotated + rows * key_padded),
         rotated_sums(exact_sums + rows * value_padded),

@@ -125,7 +125,7 @@ struct CodedRun {
   CodeShape keys, values;
   BlockParts parts;
   float query_factor;  // of dot products with rotated queries, 1 / n
-  float mean_factor;   // the same for those with the mean; 0: keys are not centred
+  bool centered;       // keys are relative to the mean of their block
   float softcap;       // 0: off
   const CodedBlock* blocks;
   std::size_t count;
@@ -155,6 +155,7 @@ constexpr std::size_t run_memory(std::size_t rows, std::size_t value_groups) {
   const std::size_t weights = rows * (kBlockTokens * sizeof(float) + value_groups * kWeightBytes);
   return 2 * weights + value_groups * kBlockTokens * sizeof(float);
 }
+
 // What an instruction set may have of its own while it takes all else from another.
 struct SharedKernels {
   // How many rows are worth sharing what is looked up once: more would need other caches.

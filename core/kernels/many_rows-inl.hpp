@@ -26,7 +26,7 @@ void attend_shared(const CodedRun& run, const QueryRows& rows, std::uint8_t* mem
     attend_groups<S>(run, rows, state, memory);
   };
   attend();
-  for_groups(run, rows, [&](std::size_t g, const QueryRows& group) { state.sums[g].add_to(group); });
+  for (std::size_t row = 0; row < rows.rows; row += kMaxRows) state.sums[row / kMaxRows].add_to(rows.sums + row);
 }
 
 // Whole groups of rows, or whole tiles.

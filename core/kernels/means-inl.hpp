@@ -10,8 +10,9 @@ inline constexpr std::size_t kMeanBlocks =
     4;  // whose means are read together: their dot products share loads and shuffles
 
 // Of the blocks kMeanBlocks * n .. + 3 with each row.
+template <int Rows>
 struct MeanScores {
-  float score[kMeanBlocks][kMaxRows] = {};
+  float score[kMeanBlocks][Rows] = {};
 };
 
 inline const std::int8_t* mean_codes(const CodedRun& run, std::size_t i) noexcept {
@@ -54,18 +55,17 @@ void mean_products(const Number* const (&means)[Blocks], std::size_t dim, const 
 
 // `first` is a multiple of kMeanBlocks. Asks for the means after these: they lie where nothing else is read yet.
 template <class S, int Rows>
-void mean_scores(const CodedRun& run, std::size_t first, const QueryRows& rows, MeanScores& means) noexcept {
-  if (run.mean_factor == 0) return;
+void mean_scores(const CodedRun& run, std::size_t first, const QueryRows& rows, MeanScores<Rows>& means) noexcept {
+  if (!run.centered) return;
   constexpr int budget = (S::kRegisters >= 32 ? 16 : 8) / Rows, blocks = budget >= 4 ? 4 : 2;
-  float products[kMeanBlocks][Rows];
   for (std::size_t b = 0; b < kMeanBlocks; b += blocks) {
     const std::int8_t* codes[blocks];
     for (std::size_t i = 0; i < blocks; ++i) codes[i] = mean_codes(run, first + b + i);
-    mean_products<S, Rows, blocks>(codes, run.keys.dim, rows.rotated, products[b]);
+    mean_products<S, Rows, blocks>(codes, run.keys.dim, rows.rotated, means.score[b]);
   }
   for (std::size_t b = 0; b < kMeanBlocks; ++b) {
-    const float factor = run.at(first + b).mean_scale * run.mean_factor;
-    for (int r = 0; r < Rows; ++r) means.score[b][r] = products[b][r] * factor;
+    const float factor = run.at(first + b).mean_scale * run.query_factor;
+    for (int r = 0; r < Rows; ++r) means.score[b][r] *= factor;
     const auto* next = reinterpret_cast<const std::uint8_t*>(mean_codes(run, first + kMeanBlocks + b));
     for (std::size_t at = 0; at < run.keys.dim; at += 64) prefetch<1>(next + at);
   }

@@ -22,12 +22,12 @@ inline void hide(const VisibleTokens& visible, float hidden, float* tokens) noex
 }
 
 // The sums of weights of each row, lane by lane: added up once at the end of a run.
-template <class S>
+template <class S, int Rows>
 struct LaneSums {
-  alignas(64) float lane[kMaxRows][S::kLanes] = {};
+  alignas(64) float lane[Rows][S::kLanes] = {};
 
-  void add_to(const QueryRows& rows) const noexcept {
-    for (std::size_t r = 0; r < rows.rows; ++r) rows.sums[r] += S::sum(S::F::load_aligned(lane[r]));
+  void add_to(float* sums) const noexcept {
+    for (int r = 0; r < Rows; ++r) sums[r] += S::sum(S::F::load_aligned(lane[r]));
   }
 };
 
@@ -119,17 +119,18 @@ struct Weighted {
   BlockWeights<Rows> integers;
 };
 
-// Scores to weights, for all rows of block i, [row][token]. `before`: the block whose weights have not been used yet; or
-// NULL. `Fetched` bytes of what is needed soon are asked for with each row.
+// Scores to weights, for all rows of block i. `before`: the block whose weights have not been used yet; or NULL. `Fetched`
+// bytes of what is needed soon are asked for with each row.
 template <class S, int Rows, std::size_t Fetched>
-void weigh_block(const CodedRun& run, std::size_t i, const QueryRows& rows, const MeanScores& means, float* scores,
-                 Weighted<Rows>* before, LaneSums<S>& sums, const std::uint8_t* soon) noexcept {
+void weigh_block(const CodedRun& run, std::size_t i, const QueryRows& rows, const MeanScores<Rows>& means,
+                 Weighted<Rows>& now, Weighted<Rows>* before, LaneSums<S, Rows>& sums,
+                 const std::uint8_t* soon) noexcept {
   const CodedBlock& block = run.at(i);
   const float* shift = means.score[i % kMeanBlocks];
   for (int r = 0; r < Rows; ++r) {
     prefetch<Fetched>(soon + Fetched * r);
     const float factor = rows.queries[r].scale * block.key_scale;
-    const float change = weigh_row<S>(run, rows, r, factor, shift[r], scores + r * kBlockTokens, sums.lane[r]);
+    const float change = weigh_row<S>(run, rows, r, factor, shift[r], now.weights + r * kBlockTokens, sums.lane[r]);
     if (change == 1.0f || before == nullptr) continue;
     const std::size_t groups = run.values.groups();
     for (std::size_t group = 0; group < groups; ++group) {
@@ -173,13 +174,12 @@ template <class S, Codes Keys, Codes Values, int Rows>
 void attend_rows(const CodedRun& run, const QueryRows& rows, std::uint8_t* memory) noexcept {
   Weighted<Rows> buffer[2] = {{run.values, memory}, {run.values, memory}};
   float* scales = take<float>(memory, run.values.groups() * kBlockTokens);
-  LaneSums<S> sums;
-  MeanScores means;
+  LaneSums<S, Rows> sums;
+  MeanScores<Rows> means;
   const auto weigh = [&](std::size_t i, Weighted<Rows>& now, Weighted<Rows>* before) TQ_INLINE {
     if (i % kMeanBlocks == 0) mean_scores<S, Rows>(run, i, rows, means);
     block_scores<S, Keys, Rows>(run, i, rows, now);
-    weigh_block<S, Rows, kFetchedPerRow>(run, i, rows, means, now.weights, before, sums,
-                                         run.at(i + 1).head + run.parts.keys);
+    weigh_block<S, Rows, kFetchedPerRow>(run, i, rows, means, now, before, sums, run.at(i + 1).head + run.parts.keys);
   };
   weigh(0, buffer[0], nullptr);
   for (std::size_t i = 0; i < run.count; ++i) {
@@ -188,7 +188,7 @@ void attend_rows(const CodedRun& run, const QueryRows& rows, std::uint8_t* memor
     if (i + 1 < run.count) weigh(i + 1, next, &now);
     block_values<S, Values, Rows>(run, i, rows, now);
   }
-  sums.add_to(rows);
+  sums.add_to(rows.sums);
 }
 
 template <class S, Codes Keys, Codes Values>

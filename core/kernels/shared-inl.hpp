@@ -3,63 +3,94 @@
 #pragma once
 
 #include "run-inl.hpp"
-#include "widen-inl.hpp"
 
 namespace tq {
 namespace {
 
-// A block on its way through the groups of rows.
-struct WideBlock {
-  std::uint8_t *keys, *values;
-  float key_scale, value_scale;  // 2^offset
-  alignas(64) float key_scales[kMaxPadded / 32 * kBlockTokens], value_scales[kMaxPadded / 32 * kBlockTokens];
+// Cells of 256 bytes to cells of 512: the codes of the low nibbles of all 64 tokens, then those of the high ones.
+template <class S>
+void widen_keys(const CodeShape& shape, const std::uint8_t* codes, std::uint8_t* wide) noexcept {
+  static constexpr Table16 centroids = signed_centroids(S::kNibbleBias);
+  const typename S::I table = S::table(centroids);
+  const std::size_t cells = (shape.dim + 7) / 8;
+  for (std::size_t cell = 0; cell < cells; ++cell, codes += 256, wide += 512) {
+    for (std::size_t at = 0; at < 256; at += S::kLanes * 4) {
+      const auto [low, high] = two_codes<S, Codes::kTq4>(table, codes + at, 0);
+      store_lanes<S>(low, wide + at);
+      store_lanes<S>(high, wide + 256 + at);
+    }
+  }
+}
+
+// Quads of `lanes` dwords to twice as many: low nibbles, then high ones. Writes up to a register beyond the last quad.
+template <class S>
+void widen_quads(const std::uint8_t* codes, std::size_t quads, std::size_t lanes, std::uint8_t* wide) noexcept {
+  static constexpr Table16 centroids = signed_centroids(0);
+  const typename S::I table = S::table(centroids);
+  for (std::size_t quad = 0; quad < quads; ++quad, codes += lanes * 4, wide += lanes * 8) {
+    for (std::size_t lane = 0; lane < lanes; lane += S::kLanes)
+      store_lanes<S>(S::lookup_low(table, S::load_some(codes + lane * 4, lanes - lane)), wide + lane * 4);
+    for (std::size_t lane = 0; lane < lanes; lane += S::kLanes)
+      store_lanes<S>(S::lookup_high(table, S::load_some(codes + lane * 4, lanes - lane)), wide + (lanes + lane) * 4);
+  }
+}
+
+template <class S>
+void widen_values(const CodeShape& shape, const std::uint8_t* codes, std::uint8_t* wide) noexcept {
+  for_value_chunks<Format::kTq4>(shape.dim, [&](ValueChunk chunk) {
+    widen_quads<S>(codes + chunk.offset, kBlockTokens / 4, chunk.lanes, wide + 2 * chunk.offset);
+  });
+}
+
+// The scales of a block, [group][token] of each side, without its 2^offset.
+struct SharedScales {
+  alignas(64) float keys[kMaxPadded / 32 * kBlockTokens], values[kMaxPadded / 32 * kBlockTokens];
 };
 
-// Its scales, and where its codes are going to be: in `memory`.
 template <class S>
-void place_block(const CodedRun& run, std::size_t i, std::uint8_t* memory, WideBlock& out) noexcept {
-  const CodedBlock& block = run.at(i);
-  expand_scales<S>(run.keys, block.head + run.parts.key_scales, out.key_scales);
-  expand_scales<S>(run.values, block.head + run.parts.value_scales, out.value_scales);
-  out.keys = memory, out.values = memory + kBlockTokens * padded_dim(run.keys.dim);
-  out.key_scale = block.key_scale, out.value_scale = block.value_scale;
+void expand_scales(const CodedRun& run, std::size_t i, SharedScales& out) noexcept {
+  expand_scales<S>(run.keys, run.at(i).head + run.parts.key_scales, out.keys);
+  expand_scales<S>(run.values, run.at(i).head + run.parts.value_scales, out.values);
 }
 
 // Sums of values are read and written once per block and group, and come back from the second-level cache: asked for
 // with the weights of each row, what most value dims need.
 inline constexpr std::size_t kFetchedSums = 512;
 
-// Asks for part 0, 1, .. of a block: who asks for everything at once has to wait.
-inline void prefetch_part(const CodedRun& run, std::size_t i, std::size_t part, std::size_t bytes) noexcept {
+// Asks for part 0, 1, .. of the parts of a block: who asks for everything at once has to wait.
+inline void prefetch_part(const CodedRun& run, std::size_t i, std::size_t part, std::size_t parts) noexcept {
+  const std::size_t block = run.parts.values + kBlockTokens * run.values.dim / 2, bytes = round_up(block / parts, 64);
   const std::uint8_t* from = run.at(i).head + part * bytes;
   for (std::size_t at = 0; at < bytes; at += 64) prefetch_later<1>(from + at);
 }
 
-// What would be much for the stack of a small thread; sums and means of each group of up to kMaxRows rows.
+// What would be much for the stack of a small thread; sums and means of each group of kMaxRows rows.
 template <class S>
 struct SharedState {
+  using Sums = LaneSums<S, kMaxRows>;
+  using Means = MeanScores<kMaxRows>;
+
   SharedState(std::size_t rows, std::uint8_t*& memory) noexcept
-      : block(*take<WideBlock>(memory, 1)),
-        sums(take<LaneSums<S>>(memory, groups_of(rows))),
-        means(take<MeanScores>(memory, groups_of(rows))) {
-    std::fill_n(sums, groups_of(rows), LaneSums<S>{});
-    std::fill_n(means, groups_of(rows), MeanScores{});
+      : scales(*take<SharedScales>(memory, 1)),
+        sums(take<Sums>(memory, rows / kMaxRows)),
+        means(take<Means>(memory, rows / kMaxRows)) {
+    std::fill_n(sums, rows / kMaxRows, Sums{});
+    std::fill_n(means, rows / kMaxRows, Means{});
   }
 
-  static std::size_t groups_of(std::size_t rows) noexcept { return (rows + kMaxRows - 1) / kMaxRows; }
   static std::size_t bytes(std::size_t rows) noexcept {
-    return sizeof(WideBlock) + groups_of(rows) * (sizeof(LaneSums<S>) + sizeof(MeanScores));
+    return sizeof(SharedScales) + rows / kMaxRows * (sizeof(Sums) + sizeof(Means));
   }
 
-  WideBlock& block;
-  LaneSums<S>* sums;
-  MeanScores* means;
+  SharedScales& scales;
+  Sums* sums;
+  Means* means;
 };
 
-// The rows from `first` on, `count` or what there is.
+// `count` of the rows, from `first` on.
 inline QueryRows part_of(const CodedRun& run, const QueryRows& rows, std::size_t first, std::size_t count) noexcept {
   const std::size_t keys = padded_dim(run.keys.dim), values = padded_dim(run.values.dim);
-  return {std::min(count, rows.rows - first),
+  return {count,
           rows.queries + first,
           rows.rotated + first * keys,
           rows.maxima + first,
@@ -68,58 +99,38 @@ inline QueryRows part_of(const CodedRun& run, const QueryRows& rows, std::size_t
           rows.exact_sums + first * values};
 }
 
-// body(number, rows) for each group.
-template <class Body>
-void for_groups(const CodedRun& run, const QueryRows& rows, const Body& body) noexcept {
-  for (std::size_t g = 0; g * kMaxRows < rows.rows; ++g) body(g, part_of(run, rows, g * kMaxRows, kMaxRows));
-}
-
-template <class S>
-void start_block(const CodedRun& run, std::size_t i, const QueryRows& rows, std::uint8_t* memory,
-                 SharedState<S>& state) noexcept {
-  if (i % kMeanBlocks == 0) {
-    for_groups(run, rows, [&](std::size_t g, const QueryRows& group) {
-      with_rows(group.rows, [&](auto n) { mean_scores<S, decltype(n)::value>(run, i, group, state.means[g]); });
-    });
-  }
-  place_block<S>(run, i, memory, state.block);
-}
-
-// Scores to weights.
-template <class S, int Rows>
-void weigh_group(const CodedRun& run, std::size_t i, std::size_t g, const QueryRows& rows, SharedState<S>& state,
-                 float* scores) noexcept {
-  weigh_block<S, Rows, kFetchedSums>(run, i, rows, state.means[g], scores, nullptr, state.sums[g],
-                                     reinterpret_cast<const std::uint8_t*>(rows.value_sums));
-}
-
-// Whole groups, one after another, by dot products of vectors.
+// One group after another, by dot products of vectors.
 template <class S>
 void attend_groups(const CodedRun& run, const QueryRows& rows, SharedState<S>& state, std::uint8_t* memory) noexcept {
   constexpr int Rows = kMaxRows;
   constexpr Codes wide = Codes::kWide;
-  const WideBlock& block = state.block;
+  const std::size_t count = rows.rows / Rows;
   Weighted<Rows> buffer[2] = {{run.values, memory}, {run.values, memory}};
-  const std::size_t count = rows.rows / Rows, bytes = run.parts.values + kBlockTokens * run.values.dim / 2;
-  const std::size_t part = round_up(bytes / count, 64);
+  std::uint8_t *wide_keys = memory, *wide_values = memory + kBlockTokens * padded_dim(run.keys.dim);
+  const CodedSide keys{wide_keys, nullptr, 0, wide_keys, nullptr},
+      values{wide_values, nullptr, 0, wide_values, nullptr};
+  const auto group = [&](std::size_t g) { return part_of(run, rows, g * Rows, Rows); };
   const auto weigh = [&](std::size_t i, std::size_t g) {
-    const QueryRows group = part_of(run, rows, g * Rows, Rows);
-    const CodedSide keys{block.keys, nullptr, block.key_scale, block.keys, nullptr};
-    raw_scores<S, wide, Rows>(run.keys, keys, block.key_scales, group.queries, buffer[g % 2].weights);
-    weigh_group<S, Rows>(run, i, g, group, state, buffer[g % 2].weights);
+    const QueryRows members = group(g);
+    Weighted<Rows>& now = buffer[g % 2];
+    raw_scores<S, wide, Rows>(run.keys, keys, state.scales.keys, members.queries, now.weights);
+    weigh_block<S, Rows, kFetchedSums>(run, i, members, state.means[g], now, nullptr, state.sums[g],
+                                       reinterpret_cast<const std::uint8_t*>(members.value_sums));
   };
   for (std::size_t i = 0; i < run.count; ++i) {
-    start_block<S>(run, i, rows, memory, state);
-    widen_keys<S, S::kNibbleBias>(run.at(i).head + run.parts.keys, (run.keys.dim + 7) / 8, block.keys);
-    widen_values<S>(run.values, run.at(i).head + run.parts.values, block.values);
-    const CodedSide values{block.values, nullptr, block.value_scale, block.values, nullptr};
+    const CodedBlock& block = run.at(i);
+    if (i % kMeanBlocks == 0)
+      for (std::size_t g = 0; g < count; ++g) mean_scores<S, Rows>(run, i, group(g), state.means[g]);
+    widen_keys<S>(run.keys, block.head + run.parts.keys, wide_keys);
+    widen_values<S>(run.values, block.head + run.parts.values, wide_values);
+    expand_scales<S>(run, i, state.scales);
     weigh(i, 0);
     for (std::size_t g = 0; g < count; ++g) {
       Weighted<Rows>& now = buffer[g % 2];
-      prefetch_part(run, i + 1, g, part);
-      quantize_block<S, wide, Rows>(run.values, block.value_scales, block.value_scale, now.weights, now.integers);
+      prefetch_part(run, i + 1, g, count);
+      quantize_block<S, wide, Rows>(run.values, state.scales.values, block.value_scale, now.weights, now.integers);
       if (g + 1 < count) weigh(i, g + 1);
-      value_sums<S, wide, Rows>(run.values, values, now.integers, part_of(run, rows, g * Rows, Rows).value_sums);
+      value_sums<S, wide, Rows>(run.values, values, now.integers, group(g).value_sums);
     }
   }
 }

@@ -53,38 +53,34 @@ void place_queries(const CodedRun& run, const QueryRows& rows, std::uint8_t* lef
 
 // The blocks first .. first + count - 1 as right sides.
 template <class S>
-void place_blocks(const CodedRun& run, std::size_t first, std::size_t count, WideBlock& scales,
+void place_blocks(const CodedRun& run, std::size_t first, std::size_t count, SharedScales& scales,
                   const TileMemory& memory) noexcept {
   for (std::size_t b = 0; b < count; ++b) {
     const CodedBlock& block = run.at(first + b);
-    place_block<S>(run, first + b, nullptr, scales);
-    scale_floats<S>(scales.key_scales, run.keys.groups() * kBlockTokens, block.key_scale);
-    scale_floats<S>(scales.value_scales, run.values.groups() * kBlockTokens, block.value_scale);
-    key_tiles<S>(run.keys, block.head + run.parts.keys, scales.key_scales,
-                 memory.keys + b * tile_block_bytes(run.keys.dim));
-    value_tiles<S>(run.values, block.head + run.parts.values, scales.value_scales,
+    expand_scales<S>(run, first + b, scales);
+    scale_floats<S>(scales.keys, run.keys.groups() * kBlockTokens, block.key_scale);
+    scale_floats<S>(scales.values, run.values.groups() * kBlockTokens, block.value_scale);
+    key_tiles<S>(run.keys, block.head + run.parts.keys, scales.keys, memory.keys + b * tile_block_bytes(run.keys.dim));
+    value_tiles<S>(run.values, block.head + run.parts.values, scales.values,
                    memory.values + b * tile_block_bytes(run.values.dim));
   }
 }
 
-// The means of the blocks of a step as floats, and their scores.
+// Scores of the means of a step's blocks, which become floats once for all rows.
 template <class S>
-void place_means(const CodedRun& run, std::size_t first, float* means) noexcept {
-  for (std::size_t b = 0; b < kStepBlocks; ++b) {
-    const typename S::F factor(run.at(first + b).mean_scale * run.mean_factor);
-    const std::int8_t* codes = mean_codes(run, first + b);
-    for (std::size_t j = 0; j < run.keys.dim; j += S::kLanes)
-      (load_mean<S>(codes + j) * factor).store_aligned(means + b * run.keys.dim + j);
-  }
-}
-template <class S>
-void score_means(const CodedRun& run, const QueryRows& rows, const float* means, SharedState<S>& state) noexcept {
-  if (run.mean_factor == 0) return;
+void score_means(const CodedRun& run, std::size_t first, const QueryRows& rows, float* memory,
+                 SharedState<S>& state) noexcept {
+  if (!run.centered) return;
   const std::size_t dim = run.keys.dim;
-  const float* const blocks[kStepBlocks] = {means, means + dim, means + 2 * dim, means + 3 * dim};
-  for_groups(run, rows, [&](std::size_t g, const QueryRows& group) {
-    mean_products<S, kMaxRows>(blocks, dim, group.rotated, state.means[g].score[0]);
-  });
+  const float* means[kStepBlocks];
+  for (std::size_t b = 0; b < kStepBlocks; ++b, memory += dim) {
+    const typename S::F factor(run.at(first + b).mean_scale * run.query_factor);
+    const std::int8_t* codes = mean_codes(run, first + b);
+    for (std::size_t j = 0; j < dim; j += S::kLanes) (load_mean<S>(codes + j) * factor).store_aligned(memory + j);
+    means[b] = memory;
+  }
+  for (std::size_t row = 0; row < rows.rows; row += kMaxRows)
+    mean_products<S, kMaxRows>(means, dim, rows.rotated + row * padded_dim(dim), state.means[row / kMaxRows].score[0]);
 }
 
 // Up to 32 rows on their way through the blocks of a step.
@@ -162,24 +158,22 @@ class TileUnit {
   const QueryRows rows_;
   const TileMemory& memory_;
   const std::uint8_t* queries_;
-  LaneSums<S>* sums_;
-  MeanScores* means_;
+  typename SharedState<S>::Sums* sums_;
+  typename SharedState<S>::Means* means_;
 };
 
 template <class S>
 void attend_tiles(const CodedRun& run, const QueryRows& rows, SharedState<S>& state, std::uint8_t* memory) noexcept {
   const TileMemory tiles(run.keys.dim, run.values.dim, rows.rows, memory);
-  const std::size_t bytes = run.parts.values + kBlockTokens * run.values.dim / 2;
-  const std::size_t units = (rows.rows + kUnitRows - 1) / kUnitRows, part = round_up(bytes / units, 64);
+  const std::size_t units = (rows.rows + kUnitRows - 1) / kUnitRows;
   place_queries<S>(run, rows, tiles.queries);
   S::configure_tiles();
   for (std::size_t first = 0; first < run.count; first += kStepBlocks) {
     const std::size_t count = std::min(kStepBlocks, run.count - first);
-    place_blocks<S>(run, first, count, state.block, tiles);
-    place_means<S>(run, first, tiles.means);
-    score_means<S>(run, rows, tiles.means, state);
+    place_blocks<S>(run, first, count, state.scales, tiles);
+    score_means<S>(run, first, rows, tiles.means, state);
     for (std::size_t row = 0, unit = 0; row < rows.rows; row += kUnitRows, ++unit) {
-      for (std::size_t b = 0; b < kStepBlocks; ++b) prefetch_part(run, first + kStepBlocks + b, unit, part);
+      for (std::size_t b = 0; b < kStepBlocks; ++b) prefetch_part(run, first + kStepBlocks + b, unit, units);
       if (rows.rows - row >= kUnitRows) {
         TileUnit<S, 2>(run, rows, row, tiles, state).attend(count);
       } else {

@@ -89,11 +89,6 @@ struct TileProduct {
   std::size_t stride;  // of its rows, in floats
 };
 
-template <class S, int RowTiles, class Body>
-TQ_INLINE inline void for_sums(const Body& body) noexcept {
-  unroll<2 * RowTiles>([&](auto tile) TQ_INLINE { body(tile); });
-}
-
 // sums (+)= left * right. `right(column, depth)`: the first of two tiles `right_columns` bytes apart. Sums are stored
 // when the next ones start, because products take a while.
 template <class S, int RowTiles, bool Add, class Right>
@@ -109,7 +104,7 @@ TQ_INLINE inline void multiply(const TileProduct& product, std::size_t right_col
     unroll<RowTiles>([&](auto i) TQ_INLINE {
       S::template load_tile<S::kLeft + i>(product.left + i * product.left_rows + k * S::kTileBytes, 64);
     });
-    for_sums<S, RowTiles>([&](auto tile) TQ_INLINE {
+    unroll<2 * RowTiles>([&](auto tile) TQ_INLINE {
       start(tile);
       S::template multiply_tiles<tile, S::kLeft + tile / 2, S::kRight + tile % 2>();
     });
@@ -125,8 +120,8 @@ TQ_INLINE inline void multiply(const TileProduct& product, std::size_t right_col
     });
     for (std::size_t k = 1; k < product.depth; ++k) step(column, k, [](auto) TQ_INLINE {});
   }
-  for_sums<S, RowTiles>([&](auto tile)
-                            TQ_INLINE { S::template store_tile<tile>(place(tile, product.columns - 1), row_bytes); });
+  unroll<2 * RowTiles>([&](auto tile)
+                           TQ_INLINE { S::template store_tile<tile>(place(tile, product.columns - 1), row_bytes); });
 }
 
 }  // namespace

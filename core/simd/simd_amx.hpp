@@ -1,4 +1,4 @@
-// AVX-512 VNNI with tile registers (AMX): products of matrices of bf16, beside which the vector units stay free.
+// AVX-512 VNNI with tile registers (AMX): products of matrices of bf16.
 #pragma once
 
 #include "simd_avx512.hpp"

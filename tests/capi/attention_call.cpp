@@ -161,4 +161,31 @@ void attend(const Cache& cache, const CallStyle& style, const std::vector<Attend
   EXPECT_TQ_OK(tq_attend(cache, &options, raw.data(), raw.size(), &error), error);
 }
 
+std::vector<float> attend_one(const Cache& cache, tq_sequence sequence, std::uint32_t q_heads,
+                              const std::vector<float>& query) {
+  reference::Settings settings;
+  settings.q_heads = q_heads;
+  const tq_attend_options options = attend_options(settings);
+  std::vector<float> output(q_heads * cache.shape().value_dim);
+  tq_attend_item item;
+  tq_attend_item_init(&item, sizeof item);
+  item.sequence = sequence, item.n_query = 1, item.query = query.data(), item.output = output.data();
+  Error error;
+  EXPECT_TQ_OK(tq_attend(cache, &options, &item, 1, &error), error);
+  return output;
+}
+
+void raise_logit(float* key, const float* query, std::size_t dim, float by) {
+  float norm2 = 0;
+  for (std::size_t j = 0; j < dim; ++j) norm2 += query[j] * query[j];
+  const float along = by * std::sqrt(static_cast<float>(dim)) / norm2;
+  for (std::size_t j = 0; j < dim; ++j) key[j] += along * query[j];
+}
+
+double error_beside_dense(const Tokens& rows, std::size_t kv_head, const float* query, const float* output) {
+  const std::vector<double> dense = reference::dense(rows, kv_head, query);
+  const std::vector<float> expected(dense.begin(), dense.end());
+  return std::sqrt(relative_squared_error(output, expected.data(), expected.size()));
+}
+
 }  // namespace tq_test

@@ -69,4 +69,14 @@ void run_on_threads(void* user, std::size_t count, void (*task)(void*, std::size
 // Calls tq_attend on all items at once and expects success.
 void attend(const Cache& cache, const CallStyle& style, const std::vector<AttendItem>& items, std::uint32_t layer = 0);
 
+// The same for one new token of one sequence, without anything else: query [q_head][key_dim], returns [q_head][value_dim].
+std::vector<float> attend_one(const Cache& cache, tq_sequence sequence, std::uint32_t q_heads,
+                              const std::vector<float>& query);
+
+// Moves a key along a query, so that its logit rises by so much.
+void raise_logit(float* key, const float* query, std::size_t dim, float by);
+
+// The error of an output row relative to dense attention on these rows.
+double error_beside_dense(const Tokens& rows, std::size_t kv_head, const float* query, const float* output);
+
 }  // namespace tq_test

@@ -3,8 +3,6 @@
 // (docs/numerics.md, section 5). Values have a common mean, because that shows weights that do not keep their sum.
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "attention_call.hpp"
 
 namespace tq_test {
@@ -40,31 +38,19 @@ double added_error(const Case& c, std::uint32_t rows) {
   for (std::size_t t = 0; t < kCount; ++t) {
     for (std::size_t i = 0; i < mean.size(); ++i) tokens.values[t * mean.size() + i] += mean[i];
     if (c.sink_logit == 0 || t % 64 != 20) continue;
-    for (std::size_t h = 0; h < kShape.kv_heads; ++h) {  // along the query: adds sink_logit
-      const float* q = &query[h * kShape.key_dim];
-      float norm2 = 0;
-      for (std::size_t j = 0; j < kShape.key_dim; ++j) norm2 += q[j] * q[j];
-      const float along = c.sink_logit * std::sqrt(static_cast<float>(kShape.key_dim)) / norm2;
-      for (std::size_t j = 0; j < kShape.key_dim; ++j)
-        tokens.keys[t * kShape.key_row() + h * kShape.key_dim + j] += along * q[j];
-    }
+    for (std::size_t h = 0; h < kShape.kv_heads; ++h)
+      raise_logit(&tokens.keys[t * kShape.key_row() + h * kShape.key_dim], &query[h * kShape.key_dim], kShape.key_dim,
+                  c.sink_logit);
   }
   const tq_sequence sequence = cache.sequence();
   cache.append(sequence, tokens);
 
-  reference::Settings settings;
-  settings.q_heads = kShape.kv_heads * rows;
-  const tq_attend_options options = attend_options(settings);
-  std::vector<float> queries, output(kShape.value_row() * rows);
+  std::vector<float> queries;
   for (std::size_t h = 0; h < kShape.kv_heads; ++h) {
     const auto head = query.begin() + static_cast<std::ptrdiff_t>(h * kShape.key_dim);
     for (std::uint32_t r = 0; r < rows; ++r) queries.insert(queries.end(), head, head + kShape.key_dim);
   }
-  tq_attend_item item;
-  tq_attend_item_init(&item, sizeof item);
-  item.sequence = sequence, item.n_query = 1, item.query = queries.data(), item.output = output.data();
-  Error error;
-  EXPECT_TQ_OK(tq_attend(cache, &options, &item, 1, &error), error);
+  const std::vector<float> output = attend_one(cache, sequence, kShape.kv_heads * rows, queries);
 
   const Tokens decoded = cache.read(sequence);
   double added = 0, codes = 0;

@@ -48,11 +48,9 @@ class LongSequence : public testing::Test {
     const Result result = attend(query_);
     const Tokens decoded = cache_.read(sequence_);
     for (std::size_t head = 0; head < q_heads_; ++head) {
-      const std::vector<double> dense =
-          reference::dense(decoded, head * shape_.kv_heads / q_heads_, &query_[head * shape_.key_dim]);
-      const std::vector<float> expected(dense.begin(), dense.end());
-      const float* output = &result.output[head * shape_.value_dim];
-      EXPECT_LE(std::sqrt(relative_squared_error(output, expected.data(), expected.size())), most) << "head " << head;
+      const std::size_t kv_head = head * shape_.kv_heads / q_heads_;
+      const float *query = &query_[head * shape_.key_dim], *output = &result.output[head * shape_.value_dim];
+      EXPECT_LE(error_beside_dense(decoded, kv_head, query, output), most) << "head " << head;
     }
   }
 
@@ -119,10 +117,7 @@ TEST_F(ManyHeads, AgreeWithDenseAttentionOnTheSameCodes) {
 
 TEST_F(ManyHeads, GiveTheSameBitsHoweverTheyAreSharedOut) {
   const Result together = attend(query_);
-  const auto backwards = [](void*, size_t count, void (*task)(void*, size_t), void* context) {
-    while (count-- != 0) task(context, count);
-  };
-  expect_same_bits(attend(query_, nullptr, backwards), together);
+  expect_same_bits(attend(query_, nullptr, run_backwards), together);
   for (const std::uint32_t threads : {2u, 3u}) {
     SCOPED_TRACE(threads);
     expect_same_bits(attend(query_, Pool(threads)), together);

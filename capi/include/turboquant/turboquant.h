@@ -85,7 +85,8 @@ TQ_API const char* tq_status_name(
 
 /* The instruction set in use: "baseline" (SSE2), "avx2", "avx512", "avx512_vnni", "avx512_amx", "neon". Chosen once, at
  * the first call into the library, as the best this CPU has and the system grants (Linux is asked for AMX's tile
- * registers), capped by the environment variable TQ_CPU_TARGET (one of these names). An unknown name there makes every *_create fail with TQ_ERR_UNSUPPORTED. Static, never NULL. */
+ * registers), capped by the environment variable TQ_CPU_TARGET (one of these names). An unknown name there makes every
+ * *_create fail with TQ_ERR_UNSUPPORTED. Static, never NULL. */
 TQ_API const char* tq_cpu_target(void);
 
 /* Element types of buffers. Fixed values. */

@@ -316,7 +316,7 @@ unsafe extern "C" {
     pub fn tq_version() -> u32;
     pub fn tq_version_string() -> *const ::core::ffi::c_char;
     pub fn tq_status_name(status: tq_status) -> *const ::core::ffi::c_char;
-    #[doc = " The instruction set in use: \"baseline\" (SSE2), \"avx2\", \"avx512\", \"avx512_vnni\", \"avx512_amx\", \"neon\". Chosen once, at\n the first call into the library, as the best this CPU has and the system grants (Linux is asked for AMX's tile\n registers), capped by the environment variable TQ_CPU_TARGET (one of these names). An unknown name there makes every *_create fail with TQ_ERR_UNSUPPORTED. Static, never NULL."]
+    #[doc = " The instruction set in use: \"baseline\" (SSE2), \"avx2\", \"avx512\", \"avx512_vnni\", \"avx512_amx\", \"neon\". Chosen once, at\n the first call into the library, as the best this CPU has and the system grants (Linux is asked for AMX's tile\n registers), capped by the environment variable TQ_CPU_TARGET (one of these names). An unknown name there makes every\n *_create fail with TQ_ERR_UNSUPPORTED. Static, never NULL."]
     pub fn tq_cpu_target() -> *const ::core::ffi::c_char;
     #[doc = " Orthonormal Walsh-Hadamard transform, in place, of `count` contiguous rows of `size` floats: x <- H x / sqrt(size).\n Its own inverse. `size` is a power of two from 1 to 1024. Same bits on every CPU. count == 0 succeeds."]
     pub fn tq_fwht(data: *mut f32, size: usize, count: usize, err: *mut tq_error) -> tq_status;
